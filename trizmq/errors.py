@@ -1,0 +1,51 @@
+"""What can go wrong and whose fault it is: the exceptions of trizmq that are not Trio's own.
+
+``trio.ClosedResourceError``, ``trio.BusyResourceError`` and ``trio.WouldBlock`` are raised where they say what is meant;
+everything else is a :exc:`ZmqError`. An ``OSError`` of ``bind`` comes to the caller as it is.
+"""
+
+from __future__ import annotations
+
+
+class ZmqError(Exception):
+    """The base of all errors that are trizmq's own."""
+
+
+class UsageError(ZmqError, RuntimeError):
+    """A socket or context is used outside its ``async with``, twice, in another Trio run or after a fork."""
+
+
+class StateError(ZmqError, RuntimeError):
+    """The verb is not allowed now: REQ and REP alternate between sending and receiving (``EFSM`` in zmq.h)."""
+
+
+class EndpointError(ZmqError, ValueError):
+    """An endpoint cannot be understood, or this socket cannot use it. The text names the endpoint and the remedy."""
+
+
+class OptionError(ZmqError, ValueError):
+    """An option does not exist for this socket type, or its value is out of range."""
+
+
+class MultipartError(ZmqError, ValueError):
+    """``recv`` met a message of several frames. The message is still there: take it with ``receive``."""
+
+
+class HostUnreachable(ZmqError):
+    """A ROUTER with ``router_mandatory`` knows no peer of that routing id (``EHOSTUNREACH`` in zmq.h)."""
+
+
+class PeerLostError(ZmqError):
+    """The peer that was asked disconnected before it replied. The request may or may not have been carried out."""
+
+
+class InternalError(ZmqError):
+    """A bug in trizmq ended the socket. The cause is chained; please report it with its traceback."""
+
+
+class RemoteProtocolError(ZmqError):
+    """The peer broke the protocol. It costs the peer its connection; applications see it in events only."""
+
+
+class IncompatiblePeerError(RemoteProtocolError):
+    """The peer's socket type cannot talk to ours (a PUSH to a SUB, say), or it uses another security mechanism."""

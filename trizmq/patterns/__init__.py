@@ -1,0 +1,1 @@
+"""SANS-IO: what each socket type does with messages and peers; knows no wire and no Trio."""

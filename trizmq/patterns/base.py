@@ -1,0 +1,152 @@
+"""What every socket type is to the runtime: peers come and go, messages are offered and taken. No I/O, no Trio.
+
+The runtime owns the pipes and the connections. It tells the pattern what happened (``attach``, ``connected``, ``arrived``,
+...), asks it to ``send`` or to ``receive`` one message without waiting, and does the waiting itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, Protocol
+
+from ..events import DropReason
+from ..messages import Packed
+
+
+class Outlet(Protocol):
+    """The writing end of a pipe, towards one peer."""
+
+    def put(self, message: Packed) -> bool:
+        """Queue a message; False, and nothing is queued, at the high-water mark."""
+
+    def push(self, message: Packed) -> None:
+        """Queue a message whatever the high-water mark says: subscriptions, probes, welcome messages."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether ``put`` would take a message now."""
+
+
+class Inlet(Protocol):
+    """The reading end of a pipe, from one peer."""
+
+    def take(self) -> list[Packed] | None:
+        """All messages that have arrived, oldest first; the list is the caller's own. None where there are none."""
+
+    def release(self, count: int) -> None:
+        """Give back the credit of ``count`` taken messages: the peer may send as many again."""
+
+
+class Refused(Exception):
+    """The pattern does not take this peer (now); the connection is to be closed, and may be tried again later."""
+
+
+class Peer:
+    """One peer relation as the patterns see it. The runtime makes it; the fields below the line are the patterns' own."""
+
+    __slots__ = (
+        "active",
+        "batch",
+        "connected",
+        "identity",
+        "inbound",
+        "outbound",
+        "ready",
+        "reset",
+        "routing_id",
+        "taken",
+        "topics",
+    )
+
+    def __init__(self, outbound: Outlet, inbound: Inlet, reset: Callable[[], None], routing_id: bytes = b"") -> None:
+        self.outbound = outbound
+        self.inbound = inbound
+        #: Closes the connection to this peer; a connecting side makes a new one.
+        self.reset = reset
+        #: The Identity that the peer announced; known once it is connected.
+        self.identity = b""
+        #: Whether a handshaken connection exists now. The runtime sets it before it calls ``connected``.
+        self.connected = False
+        #: What a ROUTER calls this peer: given at ``connect``, else the identity, else made by the pattern.
+        self.routing_id = routing_id
+        # ---- the patterns' own, slots instead of dictionaries because they are touched for every message
+        self.active = False  # in the rotation of a load balancer
+        self.ready = False  # in the rotation of a fair queue
+        self.batch: list[Packed] = []  # what the fair queue has taken from the inlet, newest first
+        self.taken = 0  # how many messages that batch had: the credit to give back
+        self.topics: dict[bytes, int] = {}  # subscriptions of this peer (PUB, XPUB)
+
+
+#: Counts messages that are not delivered: reason, the peer concerned if there is one, how many.
+Drop = Callable[[DropReason, "Peer | None", int], None]
+
+
+class Pattern:
+    """The behaviour of one socket type.
+
+    Verbs never wait: ``send`` returns False and ``receive`` returns None where the application would have to wait.
+    """
+
+    #: The name on the wire, in the ``Socket-Type`` property.
+    name: ClassVar[str]
+    #: The socket types that may be at the other end (RFC 37, and libzmq's check_socket_type).
+    accepts: ClassVar[frozenset[str]]
+    #: Whether an Identity property is announced, even an empty one.
+    announces_identity: ClassVar[bool] = False
+
+    def __init__(self, drop: Drop) -> None:
+        self.drop = drop
+
+    # ---- the life of a peer
+
+    def attach(self, peer: Peer) -> None:
+        """A queue to this peer exists: after ``connect``, or when the handshake of an accepted connection is complete."""
+
+    def connected(self, peer: Peer) -> None:
+        """A handshaken connection to an attached peer exists, for the first time or again. May raise :exc:`Refused`."""
+
+    def disconnected(self, peer: Peer) -> None:
+        """The connection is lost; the peer stays attached, its queue stays, and ``connected`` may follow again."""
+
+    def detach(self, peer: Peer) -> None:
+        """The relation is over: nothing more is sent to this peer. What it has sent stays readable."""
+
+    def arrived(self, peer: Peer) -> None:
+        """The peer's inlet, which was empty, holds messages now."""
+
+    def writable(self, peer: Peer) -> None:
+        """The peer's outlet, which was full, has room again."""
+
+    # ---- the verbs
+
+    def send(self, message: Packed) -> bool:
+        """Take a message for delivery. True: taken, or dropped by the type's rules. False: the caller has to wait.
+
+        The list of a message of several frames is the pattern's to keep, not to change: it may be retried.
+        """
+        raise NotImplementedError
+
+    def receive(self) -> Packed | None:
+        """The next message, or None where there is none yet."""
+        raise NotImplementedError
+
+    def receive_many(self, most: int) -> list[Packed]:
+        """Up to ``most`` messages that are there, in the order in which ``receive`` would give them."""
+        messages: list[Packed] = []
+        while len(messages) < most and (message := self.receive()) is not None:
+            messages.append(message)
+        return messages
+
+    def unreceive(self, message: Packed) -> None:
+        """Put back the message that ``receive`` gave last, as if it had not been taken."""
+        raise NotImplementedError
+
+    @property
+    def can_send(self) -> bool:
+        """Whether ``send`` would take a message now. Never raises; False where the state forbids sending."""
+        return False
+
+    @property
+    def can_receive(self) -> bool:
+        """Whether ``receive`` would give a message now. Never raises; False where the state forbids receiving."""
+        return False

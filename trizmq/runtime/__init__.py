@@ -1,0 +1,1 @@
+"""TRIO: sockets, listeners, connectors, sessions, engines and pipes."""

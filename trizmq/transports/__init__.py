@@ -1,0 +1,1 @@
+"""TRIO: things that make byte streams: tcp, ipc, inproc."""

@@ -1,0 +1,1 @@
+"""The security mechanisms of ZMTP, each a small state machine of commands."""
