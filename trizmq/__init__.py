@@ -1,0 +1,100 @@
+"""ZeroMQ for Trio, written in Python.
+
+It speaks ZMTP, the wire protocol of ZeroMQ, over Trio's own sockets: wire-compatible with libzmq, without it.
+"""
+
+from __future__ import annotations
+
+from ._version import __version__ as __version__
+from .capabilities import has as has
+from .context import Context as Context
+from .errors import EndpointError as EndpointError
+from .errors import HostUnreachable as HostUnreachable
+from .errors import IncompatiblePeerError as IncompatiblePeerError
+from .errors import InternalError as InternalError
+from .errors import MultipartError as MultipartError
+from .errors import OptionError as OptionError
+from .errors import PeerLostError as PeerLostError
+from .errors import RemoteProtocolError as RemoteProtocolError
+from .errors import StateError as StateError
+from .errors import UsageError as UsageError
+from .errors import ZmqError as ZmqError
+from .events import Accepted as Accepted
+from .events import AcceptFailed as AcceptFailed
+from .events import Closed as Closed
+from .events import Connected as Connected
+from .events import ConnectRetried as ConnectRetried
+from .events import Disconnected as Disconnected
+from .events import DropReason as DropReason
+from .events import Event as Event
+from .events import HandshakeFailed as HandshakeFailed
+from .events import HandshakeSucceeded as HandshakeSucceeded
+from .events import Listening as Listening
+from .events import PeerStatistics as PeerStatistics
+from .events import Statistics as Statistics
+from .poller import READABLE as READABLE
+from .poller import WRITABLE as WRITABLE
+from .poller import Poller as Poller
+from .poller import PollEvent as PollEvent
+from .proxy import proxy as proxy
+from .runtime.monitor import EventWatcher as EventWatcher
+from .sockets import Dealer as Dealer
+from .sockets import Pair as Pair
+from .sockets import Pub as Pub
+from .sockets import Pull as Pull
+from .sockets import Push as Push
+from .sockets import Rep as Rep
+from .sockets import Req as Req
+from .sockets import Router as Router
+from .sockets import Socket as Socket
+from .sockets import Sub as Sub
+from .sockets import XPub as XPub
+from .sockets import XSub as XSub
+
+__all__ = [
+    "READABLE",
+    "WRITABLE",
+    "AcceptFailed",
+    "Accepted",
+    "Closed",
+    "ConnectRetried",
+    "Connected",
+    "Context",
+    "Dealer",
+    "Disconnected",
+    "DropReason",
+    "EndpointError",
+    "Event",
+    "EventWatcher",
+    "HandshakeFailed",
+    "HandshakeSucceeded",
+    "HostUnreachable",
+    "IncompatiblePeerError",
+    "InternalError",
+    "Listening",
+    "MultipartError",
+    "OptionError",
+    "Pair",
+    "PeerLostError",
+    "PeerStatistics",
+    "PollEvent",
+    "Poller",
+    "Pub",
+    "Pull",
+    "Push",
+    "RemoteProtocolError",
+    "Rep",
+    "Req",
+    "Router",
+    "Socket",
+    "StateError",
+    "Statistics",
+    "Sub",
+    "UsageError",
+    "XPub",
+    "XSub",
+    "ZmqError",
+    "__version__",
+    "has",
+    "proxy",
+]

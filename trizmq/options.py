@@ -363,3 +363,23 @@ class XSubOptions(SocketOptions):
         zmq="ZMQ_ONLY_FIRST_SUBSCRIBE",
         doc="Take only the first frame of a message for a subscription; later ones are data whatever they start with.",
     )
+
+
+def check_defaults(values: Mapping[str, object]) -> dict[str, object]:
+    """Check options that are to be defaults for whatever socket type has them."""
+    known: dict[str, Option[Any]] = {}
+    for holder in _all_holders(SocketOptions):
+        known.update(declared_options(holder))
+    checked: dict[str, object] = {}
+    for name, value in values.items():
+        if name not in known:
+            raise OptionError(f"no socket type has an option {name!r}{_nearest(name, known)}")
+        checked[name] = known[name].checked(value)
+    return checked
+
+
+def _all_holders(holder: type[Options]) -> list[type[Options]]:
+    found = [holder]
+    for direct in holder.__subclasses__():
+        found += _all_holders(direct)
+    return found

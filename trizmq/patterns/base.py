@@ -11,10 +11,15 @@ from typing import ClassVar, Protocol
 
 from ..events import DropReason
 from ..messages import Packed
+from ..options import SocketOptions
 
 
 class Outlet(Protocol):
-    """The writing end of a pipe, towards one peer."""
+    """The writing end of a pipe, towards one peer.
+
+    None of its methods calls back into the pattern that uses it: patterns call them in the middle of a loop over peers. Who
+    was told that there is no room, by ``put`` or by ``has_room``, hears ``writable`` when there is.
+    """
 
     def put(self, message: Packed) -> bool:
         """Queue a message; False, and nothing is queued, at the high-water mark."""
@@ -25,6 +30,10 @@ class Outlet(Protocol):
     @property
     def has_room(self) -> bool:
         """Whether ``put`` would take a message now."""
+
+    @property
+    def queued(self) -> int:
+        """How many messages have not yet been handed to the connection, those given by ``push`` included."""
 
 
 class Inlet(Protocol):
@@ -74,7 +83,7 @@ class Peer:
         self.ready = False  # in the rotation of a fair queue
         self.batch: list[Packed] = []  # what the fair queue has taken from the inlet, newest first
         self.taken = 0  # how many messages that batch had: the credit to give back
-        self.topics: dict[bytes, int] = {}  # subscriptions of this peer (PUB, XPUB)
+        self.topics: dict[bytes, None] = {}  # subscriptions of this peer (PUB, XPUB)
 
 
 #: Counts messages that are not delivered: reason, the peer concerned if there is one, how many.
@@ -84,7 +93,9 @@ Drop = Callable[[DropReason, "Peer | None", int], None]
 class Pattern:
     """The behaviour of one socket type.
 
-    Verbs never wait: ``send`` returns False and ``receive`` returns None where the application would have to wait.
+    Verbs never wait: ``send`` returns False and ``receive`` returns None where the application would have to wait. Every call
+    that tells of a peer may end that wait, ``arrived`` and ``disconnected`` too (a REQ may send again, or learns that its
+    peer is lost): the runtime looks at ``can_send`` and ``can_receive`` again after each.
     """
 
     #: The name on the wire, in the ``Socket-Type`` property.
@@ -94,19 +105,30 @@ class Pattern:
     #: Whether an Identity property is announced, even an empty one.
     announces_identity: ClassVar[bool] = False
 
-    def __init__(self, drop: Drop) -> None:
+    def __init__(self, drop: Drop, options: SocketOptions) -> None:
         self.drop = drop
+        #: The options of the socket, read as they are now; every socket type narrows their type.
+        self.options = options
+
+    def options_changed(self) -> None:
+        """An option was set: refresh what was derived from the options for the hot path."""
 
     # ---- the life of a peer
 
     def attach(self, peer: Peer) -> None:
-        """A queue to this peer exists: after ``connect``, or when the handshake of an accepted connection is complete."""
+        """A queue to this peer exists: after ``connect``, or when the handshake of an accepted connection is complete.
+
+        May raise :exc:`Refused`; the peer is then not attached.
+        """
 
     def connected(self, peer: Peer) -> None:
         """A handshaken connection to an attached peer exists, for the first time or again. May raise :exc:`Refused`."""
 
     def disconnected(self, peer: Peer) -> None:
-        """The connection is lost; the peer stays attached, its queue stays, and ``connected`` may follow again."""
+        """The connection is lost; the peer stays attached, its queue stays, and ``connected`` may follow again.
+
+        All that the connection delivered has been announced by ``arrived`` before.
+        """
 
     def detach(self, peer: Peer) -> None:
         """The relation is over: nothing more is sent to this peer. What it has sent stays readable."""
@@ -143,10 +165,16 @@ class Pattern:
 
     @property
     def can_send(self) -> bool:
-        """Whether ``send`` would take a message now. Never raises; False where the state forbids sending."""
+        """Whether ``send`` would take a message now. Never raises; False where the state forbids sending.
+
+        Where that depends on the message, it answers for the message that was refused last.
+        """
         return False
 
     @property
     def can_receive(self) -> bool:
-        """Whether ``receive`` would give a message now. Never raises; False where the state forbids receiving."""
+        """Whether ``receive`` would give a message now. Never raises; False where the state forbids receiving.
+
+        True also where ``receive`` has to tell of a lost peer (REQ), so that who waits for a reply hears of it.
+        """
         return False

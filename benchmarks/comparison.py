@@ -1,0 +1,47 @@
+"""Two results files side by side, to see whether a change made things slower: ``python -m benchmarks compare A B``."""
+
+from __future__ import annotations
+
+from .report import aligned, cell, ratio_text
+from .results import Results, Row, Spread
+from .scenarios import IMPLEMENTATIONS, SCENARIOS, Metric
+
+REFERENCES = ("pyzmq", "pyzmq_asyncio", "bare_trio")
+"""The first of these that both files have for a row is what the row is held against: it takes the machine out."""
+
+
+def comparison(before: Results, after: Results) -> str:
+    """The table of all rows of ours that both files have."""
+    table = [["scenario", "implementation", "A", "B", "against", "A ratio", "B ratio", "B / A", "verdict"]]
+    for scenario in SCENARIOS:
+        for metric in scenario.metrics:
+            for name in scenario.implementations:
+                row = (scenario.name, metric.name, name)
+                if row in before.rows and row in after.rows and IMPLEMENTATIONS[name].candidate:
+                    label = f"{scenario.title}, {metric.name} [{metric.unit}]"
+                    values = [cell(before, row), cell(after, row)]
+                    table.append([label, IMPLEMENTATIONS[name].label, *values, *compared(before, after, row, metric)])
+    return aligned(table)
+
+
+def compared(before: Results, after: Results, row: Row, metric: Metric) -> list[str]:
+    """The cells from "against" on. Without a reference, the bare values are compared."""
+    for reference in REFERENCES:
+        first, second = before.ratio(row, reference), after.ratio(row, reference)
+        if first and second:
+            texts = [ratio_text(first, "").replace("x ", "x"), ratio_text(second, "").replace("x ", "x")]
+            return [IMPLEMENTATIONS[reference].label, *texts, *change(first, second, metric)]
+    first, second = before.spread(row), after.spread(row)
+    if first and second:
+        return ["", "", "", *change(first, second, metric)]
+    return ["", "", "", "", "failed"]
+
+
+def change(first: Spread, second: Spread, metric: Metric) -> tuple[str, str]:
+    """How much B is of A, and a verdict that calls a difference only what lies outside both spreads."""
+    factor = f"{second.median / first.median:.2f}x ({second.least / first.most:.2f}..{second.most / first.least:.2f})"
+    if second.least > first.most:
+        return factor, "better" if metric.more_is_better else "WORSE"
+    if second.most < first.least:
+        return factor, "WORSE" if metric.more_is_better else "better"
+    return factor, "same within the spread"

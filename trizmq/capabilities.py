@@ -1,0 +1,19 @@
+"""What this installation can do."""
+
+from __future__ import annotations
+
+import socket
+
+from .transports import STREAM_TRANSPORTS
+
+
+def has(capability: str) -> bool:
+    """Whether a transport or mechanism is there: ``tcp``, ``ipc``, ``inproc``, and ``curve`` once it is supported.
+
+    As ``zmq_has``: an unknown name is simply not there.
+    """
+    if not isinstance(capability, str):
+        raise TypeError(f"a capability is a str such as 'ipc', not {type(capability).__name__}")
+    if capability == "ipc":
+        return hasattr(socket, "AF_UNIX")
+    return capability == "inproc" or capability in STREAM_TRANSPORTS

@@ -1,0 +1,100 @@
+"""The context: what sockets share. Names for inproc, defaults for options, and an end for all of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from typing import Any, ParamSpec, Protocol, Self, TypeVar
+
+from .errors import OptionError, UsageError
+from .options import check_defaults
+from .runtime.inproc import InprocBinding, InprocConnection
+from .runtime.runs import RunLocal, close_all
+from .runtime.socket import SocketCore
+from .transports.inproc import InprocNames
+
+P = ParamSpec("P")
+S = TypeVar("S", bound="JoinsContext")
+
+
+class JoinsContext(Protocol):
+    """What a context asks of a socket."""
+
+    def join_context(self, context: Context) -> None:
+        """Belong to this context, and take its defaults."""
+
+
+class Context:
+    """Holds what its sockets share: inproc names, default options, and their end.
+
+    ::
+
+        async with trizmq.Context(linger=1.0) as context:
+            async with context.socket(trizmq.Req) as req:
+                ...
+
+    Leaving the ``async with`` closes the sockets that are still open, side by side, each with its own linger; left by an
+    exception or cancelled, it closes them at once. A socket made without a context uses its Trio run's default one.
+
+    Args:
+        defaults: options by name, for every socket of this context that has such an option and does not set it itself.
+
+    Raises:
+        OptionError: no socket type has such an option, or the value is wrong.
+    """
+
+    def __init__(self, **defaults: Any) -> None:
+        self.defaults: dict[str, object] = check_defaults(defaults)
+        self.inproc_names: InprocNames[InprocBinding, InprocConnection] = InprocNames()
+        self.open_cores: set[SocketCore] = set()
+        self.socket_numbers = count(1)
+        self._entered = False
+        self._closed = False
+
+    def socket(self, kind: Callable[P, S], *args: P.args, **options: P.kwargs) -> S:
+        """Make a socket of this context; use it with ``async with``.
+
+        Args:
+            kind: one of the socket types, such as ``trizmq.Req``.
+            options: as for that type.
+        """
+        self.check_usable()
+        made = kind(*args, **options)
+        made.join_context(self)
+        return made
+
+    def check_usable(self) -> None:
+        """Raise UsageError unless sockets may be opened here."""
+        if self._closed:
+            raise UsageError("this context is closed: make a new one")
+        if not self._entered:
+            raise UsageError("this context is not open: use it inside 'async with'")
+
+    async def aclose(self) -> None:
+        """Close the sockets that are open, side by side, each with its own linger. Cancelled: at once."""
+        self._closed = True
+        await close_all(list(self.open_cores), forcefully=False)
+
+    async def __aenter__(self) -> Self:
+        if self._entered:
+            raise UsageError("a context is entered once: make a new one")
+        self._entered = True
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: object, traceback: object) -> None:
+        self._closed = True
+        await close_all(list(self.open_cores), forcefully=kind is not None)
+
+
+def _make_default() -> Context:
+    context = Context()
+    context._entered = True
+    return context
+
+
+_default = RunLocal(_make_default)
+
+
+def default_context() -> Context:
+    """The default context of the current Trio run."""
+    return _default.get()

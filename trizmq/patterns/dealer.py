@@ -1,0 +1,27 @@
+"""DEALER: any number of peers both ways, without envelopes and without order of turns."""
+
+from __future__ import annotations
+
+from ..options import DealerOptions
+from .base import Drop, Peer
+from .fair_queue import FairQueuing
+from .load_balance import Balancing
+from .types import COMPATIBLE
+
+
+class Dealer(Balancing, FairQueuing):
+    """DEALER: sends in rotation as PUSH does, receives in turn as PULL does, and adds or removes nothing."""
+
+    name = "DEALER"
+    accepts = COMPATIBLE[name]
+    announces_identity = True
+    options: DealerOptions
+
+    def __init__(self, drop: Drop, options: DealerOptions) -> None:
+        super().__init__(drop, options)
+        self.send = self.balancer.send  # type: ignore[method-assign]  # one Python call less per message
+
+    def connected(self, peer: Peer) -> None:
+        super().connected(peer)
+        if self.options.probe_router:
+            peer.outbound.push(b"")  # libzmq tests/test_probe_router.cpp: a ROUTER reads [id, b""]

@@ -1,0 +1,175 @@
+"""Fair queueing: whose message is received next by a PULL, SUB, XSUB, DEALER, ROUTER, REP or PAIR."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TypeAlias
+
+from ..messages import Packed
+from ..options import SocketOptions
+from .base import Drop, Pattern, Peer
+
+#: What becomes of a batch when it is taken from a peer's inlet: the messages to be received, oldest first.
+Admit: TypeAlias = Callable[[Peer, list[Packed]], list[Packed]]
+
+
+class FairQueue:
+    """One whole message per peer and turn, over the peers that have any (libzmq's ``fq_t``).
+
+    Messages are taken from the inlets in whole batches, and each batch goes through ``admit`` once: what a socket type does
+    with every message costs one comprehension. Credit is given back when a batch is used up.
+    """
+
+    __slots__ = ("_admit", "_put_back", "_ready")
+
+    def __init__(self, admit: Admit | None = None) -> None:
+        self._admit = admit
+        #: The peers that may have messages; the first one's turn is next.
+        self._ready: deque[Peer] = deque()
+        self._put_back = Peer(_NoPipe(), _NoPipe(), _nothing)
+
+    def arrived(self, peer: Peer) -> None:
+        """The peer has messages; it gets its turn after those that were waiting."""
+        if not peer.ready:
+            peer.ready = True
+            self._ready.append(peer)
+
+    def receive(self) -> Packed | None:
+        """The next message, or None if there is none. :attr:`last` tells whose it was."""
+        ready = self._ready
+        while ready:
+            peer = ready[0]
+            batch = peer.batch
+            if batch:
+                message = batch.pop()
+                if not batch:
+                    peer.inbound.release(peer.taken)
+                    peer.taken = 0
+                ready.rotate(-1)
+                return message
+            self._refill(peer)
+        return None
+
+    def receive_many(self, most: int) -> list[Packed]:
+        """Up to ``most`` messages in the order in which ``receive`` would give them."""
+        messages: list[Packed] = []
+        ready = self._ready
+        while ready and (wanted := most - len(messages)) > 0:
+            peer = ready[0]
+            batch = peer.batch
+            if not batch:
+                self._refill(peer)
+            elif len(ready) > 1:
+                messages.append(batch.pop())
+                if not batch:
+                    self._give_credit(peer)
+                ready.rotate(-1)
+            elif len(batch) > wanted:
+                messages += batch[: -wanted - 1 : -1]
+                del batch[-wanted:]
+            else:
+                peer.batch = []
+                batch.reverse()
+                messages = messages + batch if messages else batch
+                self._give_credit(peer)
+        return messages
+
+    def unreceive(self, message: Packed) -> None:
+        """Put back the message received last: it is the next one again."""
+        # A peer of its own holds it, at the head of the queue: so putting back costs ``receive`` nothing.
+        put_back = self._put_back
+        put_back.batch.append(message)
+        if put_back.ready:
+            self._ready.remove(put_back)
+        put_back.ready = True
+        self._ready.appendleft(put_back)
+
+    @property
+    def last(self) -> Peer:
+        """Whose message it was, right after a ``receive`` that gave one: that peer has gone to the end of the queue."""
+        return self._ready[-1]
+
+    @property
+    def can_receive(self) -> bool:
+        """Whether a message is there, and not only one that ``admit`` would discard."""
+        ready = self._ready
+        while ready:
+            if ready[0].batch:
+                return True
+            self._refill(ready[0])
+        return False
+
+    def admit_again(self) -> None:
+        """Apply ``admit``, which must be a filter, to the batches that were taken already: its condition has changed."""
+        admit = self._admit
+        if admit is not None:
+            for peer in self._ready:
+                if peer is not self._put_back:
+                    batch = peer.batch[::-1]
+                    batch = admit(peer, batch)
+                    batch.reverse()
+                    peer.batch = batch
+
+    def _refill(self, peer: Peer) -> None:
+        """Take the next batch of the peer at the head, whose batch is used up; without one it leaves the queue."""
+        self._give_credit(peer)
+        batch = peer.inbound.take()
+        if batch is None:
+            peer.ready = False
+            del self._ready[0]
+            return
+        peer.taken = len(batch)
+        if self._admit is not None:
+            batch = self._admit(peer, batch)
+        batch.reverse()
+        peer.batch = batch
+
+    def _give_credit(self, peer: Peer) -> None:
+        if peer.taken:
+            peer.inbound.release(peer.taken)
+            peer.taken = 0
+
+
+class _NoPipe:
+    """Both ends of the pipe of the peer that holds a message put back: nothing comes, nothing goes."""
+
+    __slots__ = ()
+    has_room = False
+    queued = 0
+
+    def put(self, message: Packed) -> bool:
+        return False
+
+    def push(self, message: Packed) -> None:
+        pass
+
+    def take(self) -> list[Packed] | None:
+        return None
+
+    def release(self, count: int) -> None:
+        pass
+
+
+def _nothing() -> None:
+    pass
+
+
+class FairQueuing(Pattern):
+    """What the types share that receive by fair queueing. What a peer has sent stays readable after it is detached."""
+
+    def __init__(self, drop: Drop, options: SocketOptions, admit: Admit | None = None) -> None:
+        super().__init__(drop, options)
+        self.queue = queue = FairQueue(admit)
+        self.receive = queue.receive  # type: ignore[method-assign]  # one Python call less per message
+        self.receive_many = queue.receive_many  # type: ignore[method-assign]  # the same
+
+    def arrived(self, peer: Peer) -> None:
+        self.queue.arrived(peer)
+
+    def unreceive(self, message: Packed) -> None:
+        self.queue.unreceive(message)
+
+    @property
+    def can_receive(self) -> bool:
+        return self.queue.can_receive

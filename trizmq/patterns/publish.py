@@ -1,0 +1,287 @@
+"""PUB and XPUB: each message goes to all peers that subscribed to a prefix of its first frame."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection
+
+from ..errors import StateError
+from ..events import DropReason
+from ..messages import Packed
+from ..options import PublisherOptions, XPubOptions
+from .base import Drop, Pattern, Peer
+from .subscriptions import SubscriptionIndex
+from .types import COMPATIBLE
+
+
+class Pub(Pattern):
+    """PUB: sends only, to every subscriber whose subscriptions match; a message that nobody wants is gone.
+
+    ``send`` never waits: for a subscriber that is full the message is dropped, whole, and counted. With ``xpub_nodrop`` it
+    waits while any matching subscriber is full, and nothing is queued to anyone meanwhile.
+
+    Subscriptions are messages whose first frame is ``b"\\x01" + topic`` or, to cancel, ``b"\\x00" + topic``; unless
+    ``only_first_subscribe`` is set, later frames count too (as in libzmq). They are applied as soon as they arrive. Whatever
+    else a peer sends is dropped.
+    """
+
+    name = "PUB"
+    accepts = COMPATIBLE[name]
+    options: PublisherOptions
+
+    def __init__(self, drop: Drop, options: PublisherOptions) -> None:
+        super().__init__(drop, options)
+        self.index = SubscriptionIndex()
+        #: Those who are connected.
+        self._peers: dict[Peer, None] = {}
+        #: Called when a subscription was added or removed.
+        self.on_subscription: Callable[[], None] | None = None
+        #: A subscriber for which the message that was refused last has to wait (``xpub_nodrop``).
+        self._full: Peer | None = None
+        self._match = self.index.match
+        self.options_changed()
+
+    def options_changed(self) -> None:
+        options = self.options
+        self._special = options.xpub_nodrop or options.invert_matching
+
+    # ---- the life of a peer
+
+    def connected(self, peer: Peer) -> None:
+        self._peers[peer] = None
+        welcome = self.options.xpub_welcome_message
+        if welcome:
+            peer.outbound.push(welcome)
+        self.arrived(peer)
+
+    def disconnected(self, peer: Peer) -> None:
+        if peer in self._peers:
+            self.arrived(peer)
+            del self._peers[peer]
+            changed = bool(peer.topics)
+            self._unsubscribe(peer)
+            if self._full is peer:
+                self._full = None
+            if changed:
+                self._changed()
+
+    def detach(self, peer: Peer) -> None:
+        self.disconnected(peer)
+
+    def arrived(self, peer: Peer) -> None:
+        if peer not in self._peers:
+            return  # looked at in connected()
+        inlet = peer.inbound
+        changed = False
+        while (batch := inlet.take()) is not None:
+            kept = 0
+            for message in batch:
+                if isinstance(message, bytes):
+                    if message[:1] in _SUBSCRIBE_OR_CANCEL:
+                        changed |= self._apply(peer, message)
+                    else:
+                        kept += self._keep(peer, message)
+                    continue
+                only_first = self.options.only_first_subscribe
+                rest: list[bytes] = []
+                for at, frame in enumerate(message):
+                    if frame[:1] in _SUBSCRIBE_OR_CANCEL and not (at and only_first):
+                        changed |= self._apply(peer, frame)
+                    else:
+                        rest.append(frame)
+                if rest:
+                    kept += self._keep(peer, rest[0] if len(rest) == 1 else rest)
+            inlet.release(len(batch) - kept)
+        if changed:
+            self._changed()
+
+    def _apply(self, peer: Peer, frame: bytes) -> bool:
+        """Apply a subscription or a cancellation. True if the peer's topics changed."""
+        before = len(peer.topics)
+        if frame[0]:
+            self.index.add(frame[1:], peer)
+        else:
+            self.index.remove(frame[1:], peer)
+        return len(peer.topics) != before
+
+    def _keep(self, peer: Peer, message: Packed) -> int:
+        """What becomes of a message that is no subscription. 1 if its credit is not to be given back yet."""
+        self.drop(DropReason.UNEXPECTED, peer, 1)
+        return 0
+
+    def _unsubscribe(self, peer: Peer) -> None:
+        """The peer has gone: remove its topics."""
+        for _ in self.index.remove_peer(peer):
+            pass
+
+    def _changed(self) -> None:
+        if self.on_subscription is not None:
+            self.on_subscription()
+
+    # ---- the verbs
+
+    def send(self, message: Packed) -> bool:
+        if self._special:
+            return self._send_specially(message)
+        for peer in self._match(message if type(message) is bytes else message[0]):  # type: ignore[arg-type]
+            if not peer.outbound.put(message):
+                self.drop(DropReason.SEND_HWM, peer, 1)
+        return True
+
+    def _send_specially(self, message: Packed, only: Peer | None = None) -> bool:
+        """``send`` where an option says how; with ``only`` to no other peer than that."""
+        peers = self._recipients(message if isinstance(message, bytes) else message[0])
+        if only is not None:
+            peers = [only] if only in peers else []
+        if self.options.xpub_nodrop:
+            for peer in peers:
+                if not peer.outbound.has_room:
+                    self._full = peer
+                    return False
+            self._full = None
+        for peer in peers:
+            if not peer.outbound.put(message):
+                self.drop(DropReason.SEND_HWM, peer, 1)
+        return True
+
+    def _recipients(self, frame: bytes) -> Collection[Peer]:
+        peers = self.index.match(frame)
+        if self.options.invert_matching:
+            matching = set(peers)
+            return [peer for peer in self._peers if peer not in matching]
+        return peers
+
+    @property
+    def can_send(self) -> bool:
+        """Always; with ``xpub_nodrop`` not while the subscriber is full for which ``send`` had to wait."""
+        return self._full is None or self._full.outbound.has_room
+
+    # ---- what is known of subscriptions
+
+    def subscriber_count(self, topic: bytes) -> int:
+        """How many peers a message would go to whose first frame is this topic."""
+        return len(self._recipients(topic))
+
+    @property
+    def topics_count(self) -> int:
+        """How many distinct topics are subscribed to (``ZMQ_TOPICS_COUNT``)."""
+        return len(self.index)
+
+
+_SUBSCRIBE_OR_CANCEL = frozenset({b"\1", b"\0"})
+
+
+class XPub(Pub):
+    """XPUB: as PUB, and the application receives what subscribers send: subscriptions, cancellations and other messages.
+
+    Subscriptions look like ``b"\\x01topic"`` and ``b"\\x00topic"``. By default those are received that change anything: the
+    first to each topic, and the cancellation that leaves a topic without subscribers, be it by a disconnect. The options
+    ``xpub_verbose`` and ``xpub_verboser`` add the rest (libzmq tests/test_xpub_verbose.cpp).
+
+    With ``xpub_manual`` nothing is applied by itself: :meth:`subscribe` and :meth:`unsubscribe` act for the peer whose
+    message was received last. With ``xpub_manual_last_value`` moreover the next message goes to that peer only.
+    """
+
+    name = "XPUB"
+    accepts = COMPATIBLE[name]
+    options: XPubOptions
+
+    def __init__(self, drop: Drop, options: XPubOptions) -> None:
+        #: What is to be received: each message, whose it is (None: of one that has gone), how much credit it holds.
+        self._pending: deque[tuple[Packed, Peer | None, int]] = deque()
+        #: Whose message was received last.
+        self._last: Peer | None = None
+        #: What each peer asked for in manual mode.
+        self._asked: dict[Peer, dict[bytes, None]] = {}
+        super().__init__(drop, options)
+
+    def options_changed(self) -> None:
+        super().options_changed()
+        options = self.options
+        self._manual = options.xpub_manual or options.xpub_manual_last_value
+        self._verbose = options.xpub_verbose or options.xpub_verboser
+        self._special = self._special or options.xpub_manual_last_value
+
+    def _apply(self, peer: Peer, frame: bytes) -> bool:
+        topic = frame[1:]
+        if self._manual:
+            asked = self._asked.setdefault(peer, {})
+            if frame[0]:
+                asked[topic] = None
+            else:
+                asked.pop(topic, None)
+            self._pending.append((frame, peer, 0))
+            return False
+        if frame[0]:
+            before = len(peer.topics)
+            if self.index.add(topic, peer) or self._verbose:
+                self._pending.append((frame, peer, 0))
+            return len(peer.topics) != before
+        last = self.index.remove(topic, peer)
+        # The cancellation of a topic that nobody has is reported, as in libzmq. One that others have is not, other than in
+        # libzmq: a proxy would pass it on, and one peer would end the subscriptions of others.
+        if topic not in self.index or self.options.xpub_verboser:
+            self._pending.append((frame, peer, 0))
+        return last is not None
+
+    def _keep(self, peer: Peer, message: Packed) -> int:
+        self._pending.append((message, peer, 1))
+        return 1
+
+    def _unsubscribe(self, peer: Peer) -> None:
+        every = self.options.xpub_verboser and not self._manual
+        for topic, last in self.index.remove_peer(peer):
+            if (last or every) and not self._manual:
+                self._pending.append((b"\0" + topic, None, 0))
+        # In manual mode what the peer asked for is cancelled, whatever was applied (libzmq tests/test_xpub_manual.cpp).
+        for topic in self._asked.pop(peer, ()):
+            self._pending.append((b"\0" + topic, None, 0))
+        if self._last is peer:
+            self._last = None
+
+    # ---- the verbs
+
+    def receive(self) -> Packed | None:
+        if not self._pending:
+            return None
+        message, peer, credit = self._pending.popleft()
+        if peer is not None and credit:
+            peer.inbound.release(credit)
+        self._last = peer if peer in self._peers else None
+        return message
+
+    def unreceive(self, message: Packed) -> None:
+        self._pending.appendleft((message, self._last, 0))
+
+    @property
+    def can_receive(self) -> bool:
+        return bool(self._pending)
+
+    def _send_specially(self, message: Packed, only: Peer | None = None) -> bool:
+        if self.options.xpub_manual_last_value:
+            only = self._last
+        sent = super()._send_specially(message, only)
+        if sent and only is not None:
+            self._last = None  # as in libzmq: once, and until the next receive() manual subscriptions have no effect
+        return sent
+
+    def subscribe(self, topic: bytes) -> None:
+        """Subscribe the peer whose message was received last (``xpub_manual``); nothing happens if it has gone."""
+        peer = self._acting("subscribe")
+        if peer is not None and topic not in peer.topics:
+            self.index.add(topic, peer)
+            self._changed()
+
+    def unsubscribe(self, topic: bytes) -> None:
+        """Cancel a subscription of the peer whose message was received last; nothing happens if it has none."""
+        peer = self._acting("unsubscribe")
+        if peer is not None and topic in peer.topics:
+            self.index.remove(topic, peer)
+            self._changed()
+
+    def _acting(self, verb: str) -> Peer | None:
+        if not self._manual:
+            raise StateError(
+                f"{verb}() acts for a peer of an XPUB that has xpub_manual set: set it, or leave it to the peers"
+            )
+        return self._last

@@ -1,0 +1,77 @@
+"""The connector: one ``connect``, one session, and one connection after the other for it."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import trio
+
+from ..events import Closed, Connected, ConnectRetried, DropReason
+from ..transports.base import Transport
+from .session import Session
+
+if TYPE_CHECKING:
+    from .socket import SocketCore
+
+
+class Connector:
+    """Dials one endpoint for as long as the socket wants to be connected to it.
+
+    The wait between attempts doubles, spread by jitter so that a restarted server is not met by all its clients at once,
+    and starts anew only after a successful *handshake*: a peer that accepts and refuses is not hammered.
+    """
+
+    def __init__(self, core: SocketCore, endpoint: str, transport: Transport, address: str, routing_id: bytes) -> None:
+        self._core = core
+        self._transport = transport
+        self._address = address
+        self._scope = trio.CancelScope()
+        self.endpoint = endpoint
+        self.session = Session(core, endpoint, connecting=True, routing_id=routing_id)
+
+    async def run(self) -> None:
+        """Dial, serve, wait, again, until ``close``."""
+        core, session = self._core, self.session
+        delay = core.options.reconnect_interval
+        try:
+            with self._scope:
+                while True:
+                    shaken, cause = await self._connect_once()
+                    if session.renewing:
+                        session.renewing = False
+                        continue
+                    if shaken:
+                        delay = core.options.reconnect_interval
+                    wait = delay * random.uniform(0.5, 1.5)
+                    core.tell(ConnectRetried(self.endpoint, delay=wait, cause=cause))
+                    await trio.sleep(wait)
+                    delay = min(delay * 2, core.options.reconnect_interval_max)
+        finally:
+            session.end(DropReason.LINGER)
+            core.endpoint_closed(self)
+            core.tell(Closed(self.endpoint))
+
+    async def _connect_once(self) -> tuple[bool, str]:
+        try:
+            link = await self._transport.connect(self._address, self.endpoint, self._core.transport_options())
+        except OSError as error:
+            return False, str(error)
+        self._core.tell(Connected(self.endpoint, link.address))
+        return await self.session.serve(link)
+
+    def stop(self) -> None:
+        """Nothing: a connection must live to write what is queued."""
+
+    def close(self) -> None:
+        """``disconnect``: write what is queued, for as long as ``linger`` allows, then end."""
+        self.session.retire()
+        if self.session.outbound.queued:
+            self._core.start(self._linger, name=f"linger {self.endpoint}")
+        else:
+            self._scope.cancel()
+
+    async def _linger(self) -> None:
+        with trio.move_on_after(self._core.options.linger):
+            await self._core.wait_until(lambda: self.session.drained)
+        self._scope.cancel()

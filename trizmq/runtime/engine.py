@@ -1,0 +1,271 @@
+"""The engine: one live connection. It has the wire's state machine, a task that reads and a task that writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+
+import outcome
+import trio
+
+from ..messages import Packed
+from ..transports.base import Buffer, Link
+from ..wire.connection import Connection, PeerInfo
+from .monitor import Counters
+from .pipe import Pipe
+
+# A lone message goes out from the sender's own task. What follows sooner than this is a burst and left to the writer, so
+# that it pays one system call for many messages. A round trip brings inbound data, which lifts the rule.
+_LONE_AFTER = 100e-6
+
+# As many messages are decoded at once, whatever the high-water mark allows: it bounds the time without a checkpoint.
+_MOST_AT_ONCE = 4096
+
+
+class Engine:
+    """Moves messages between one link and the two pipes of a session."""
+
+    __slots__ = (
+        "_broken",
+        "_connection",
+        "_control",
+        "_counters",
+        "_idle",
+        "_inbound",
+        "_last_write",
+        "_link",
+        "_on_drained",
+        "_on_write_failed",
+        "_outbound",
+        "_rest",
+        "_rest_message",
+        "_room_event",
+        "_scope",
+    )
+
+    def __init__(
+        self,
+        link: Link,
+        connection: Connection,
+        counters: Counters,
+        on_drained: Callable[[], None],
+        on_write_failed: Callable[[], None],
+    ) -> None:
+        self._link = link
+        self._connection = connection
+        self._counters = counters
+        self._on_drained = on_drained  # everything that was queued is with the operating system
+        self._on_write_failed = on_write_failed  # nothing more can be sent, though input may still come
+        self._outbound: Pipe | None = None
+        self._inbound: Pipe | None = None
+        self._scope = trio.CancelScope()
+        self._idle = False  # the writer waits for messages: the link may be written to by others
+        self._last_write = 0.0
+        self._rest: Buffer = b""  # what a direct write could not write; goes before everything else
+        self._rest_message: Packed | None = None  # the message that it belongs to
+        self._control = b""  # commands that wait for the writer
+        self._room_event = trio.Event()
+        self._broken: Exception | None = None
+
+    @property
+    def address(self) -> str:
+        """The other side's address."""
+        return self._link.address
+
+    async def shake_hands(self) -> PeerInfo:
+        """Exchange greetings and commands until traffic may flow.
+
+        Raises:
+            RemoteProtocolError: the peer broke the protocol or cannot be talked to.
+            trio.BrokenResourceError: the connection broke, or ended too early.
+        """
+        connection, link = self._connection, self._link
+        connection.start()
+        while True:
+            if out := connection.data_to_send():
+                await link.send([out])
+            if connection.ready:
+                return connection.peer
+            data = await link.receive_some(connection.read_size)
+            if not data:
+                connection.receive_eof()
+                raise trio.BrokenResourceError("the peer closed the connection during the handshake")
+            connection.receive_data(data)
+
+    async def exchange(self, outbound: Pipe, inbound: Pipe) -> None:
+        """Move messages until the peer ends the connection; returns at the end of its stream.
+
+        What was taken from the outbound pipe and cannot have reached the peer whole is put back into it. Messages that the
+        peer sent before it closed are all delivered, even when writing to it fails long before.
+
+        Raises:
+            RemoteProtocolError: the peer broke the protocol.
+            trio.BrokenResourceError: the connection broke.
+        """
+        self._outbound, self._inbound = outbound, inbound
+        inbound.on_room = self._on_room
+        with self._scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._write, name=f"trizmq writer {self._link.address}")
+                outbound.direct = self._write_now
+                # captured, so that the peer's fault leaves as itself and not as a group of one
+                end = await outcome.acapture(self._read)
+                outbound.direct = None
+                inbound.on_room = None
+                nursery.cancel_scope.cancel()
+            self._idle = False
+            end.unwrap()
+
+    def cut(self) -> None:
+        """End the connection now; ``exchange`` returns."""
+        self._scope.cancel()
+
+    async def finish(self) -> None:
+        """Everything was written: end our side of the stream in a way that cannot lose what the system still holds.
+
+        Closing a TCP connection with unread input resets it, and what was not yet sent is gone. So we say that we are
+        done, and wait for the peer's end where the system does not have everything delivered.
+        """
+        await self._link.send_eof()
+        if self._link.flushed:
+            self.cut()
+
+    # ---- reading
+
+    async def _read(self) -> None:
+        connection, link, inbound, counters = self._connection, self._link, self._inbound, self._counters
+        assert inbound is not None
+        while True:
+            while connection.has_input:
+                if (room := inbound.room) <= 0:
+                    await self._wait_for_room(inbound)
+                    continue
+                batch = connection.next_batch(min(room, _MOST_AT_ONCE))
+                if not batch:
+                    break
+                counters.messages_received += len(batch)
+                inbound.put_batch(batch)
+            if out := connection.data_to_send():
+                self._send_control(out)
+            try:
+                data = await link.receive_some(connection.read_size)
+            except trio.BrokenResourceError as error:
+                # some systems report a reset here that the writer has met already
+                raise self._broken or error from None
+            if not data:
+                connection.receive_eof()
+                return
+            counters.bytes_received += len(data)
+            self._last_write = 0.0
+            connection.receive_data(data)
+
+    def _on_room(self) -> None:
+        self._room_event.set()
+
+    async def _wait_for_room(self, inbound: Pipe) -> None:
+        self._room_event = trio.Event()
+        if not inbound.has_room:
+            await self._room_event.wait()
+
+    # ---- writing
+
+    @property
+    def drained(self) -> bool:
+        """Whether everything that was queued is with the operating system."""
+        return self._idle and self._outbound is not None and not self._outbound.queued
+
+    async def _write(self) -> None:
+        outbound = self._outbound
+        assert outbound is not None
+        while True:
+            self._idle = True
+            if not outbound.queued:
+                self._on_drained()
+            batch = await outbound.get()
+            self._idle = False
+            try:
+                await self._write_batch(batch, outbound)
+            except trio.BrokenResourceError as error:
+                # the reader goes on: the system may still hold messages that the peer sent before it closed
+                self._broken = error
+                outbound.direct = None
+                self._on_write_failed()
+                return
+
+    async def _write_batch(self, batch: list[Packed], outbound: Pipe) -> None:
+        link, counters = self._link, self._counters
+        first: list[Buffer] = []
+        rest_message = self._rest_message
+        if self._rest:
+            first.append(self._rest)
+            self._rest, self._rest_message = b"", None
+        if self._control:
+            first.append(self._control)
+            self._control = b""
+        body = self._connection.encode(batch) if batch else []
+        before = link.bytes_sent
+        try:
+            await link.send([*first, *body] if first else body)
+        except BaseException:
+            # cancelled or broken: this link is not written to any more, so a message cut in two is as good as unsent
+            self._put_back(batch, rest_message, link.bytes_sent - before - sum(map(len, first)), outbound)
+            raise
+        finally:
+            self._last_write = perf_counter()
+            counters.bytes_sent += link.bytes_sent - before
+        if batch:
+            counters.messages_sent += len(batch)
+            outbound.release(len(batch))
+
+    def _put_back(self, batch: list[Packed], rest_message: Packed | None, sent: int, outbound: Pipe) -> None:
+        """``sent`` bytes of the encoded batch went out; negative: not even all of what stood before it."""
+        whole = 0
+        for message in batch:
+            sent -= sum(map(len, self._connection.encode([message])))
+            if sent < 0:
+                break
+            whole += 1
+        self._counters.messages_sent += whole
+        outbound.release(whole)
+        unsent = batch[whole:]
+        if rest_message is not None and len(unsent) == len(batch) and sent < 0:
+            # written directly, in part: its credit was given back then
+            outbound.charge()
+            self._counters.messages_sent -= 1
+            unsent.insert(0, rest_message)
+        outbound.restore(unsent)
+
+    def _write_now(self, message: Packed) -> bool:
+        """Called by the pipe for a message that finds it empty: write it from the sender's task if the engine is idle."""
+        if not self._idle:
+            return False
+        now = perf_counter()
+        if now - self._last_write < _LONE_AFTER:
+            return False
+        buffers = self._connection.encode([message])
+        return len(buffers) == 1 and self._send_directly(buffers[0], message, now)
+
+    def _send_control(self, data: bytes) -> None:
+        """Send a command: at once if nothing is under way, else in front of the next batch."""
+        if not (self._idle and self._send_directly(data, None, perf_counter())):
+            assert self._outbound is not None
+            self._control += data
+            self._outbound.nudge()
+
+    def _send_directly(self, buffer: Buffer, message: Packed | None, now: float) -> bool:
+        try:
+            sent = self._link.send_now(buffer)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return False  # the writer meets the same error, and knows what to do
+        if not sent:
+            return False
+        self._last_write = now
+        self._counters.bytes_sent += sent
+        if message is not None:
+            self._counters.messages_sent += 1
+        if sent < len(buffer):
+            self._rest, self._rest_message = memoryview(buffer)[sent:], message
+            self._idle = False
+            assert self._outbound is not None
+            self._outbound.nudge()
+        return True

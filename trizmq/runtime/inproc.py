@@ -1,0 +1,203 @@
+"""inproc: two sockets of one context joined by two pipes. No wire, no engine, no task."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from ..errors import IncompatiblePeerError
+from ..events import Closed, Disconnected, DropReason, HandshakeFailed, Listening
+from ..patterns.base import Refused
+from ..transports.inproc import InprocNames
+from .session import Session
+
+if TYPE_CHECKING:
+    from .socket import SocketCore
+
+
+class InprocBinding:
+    """A bound name: what a listener is to tcp."""
+
+    def __init__(
+        self, core: SocketCore, endpoint: str, name: str, names: InprocNames[InprocBinding, InprocConnection]
+    ) -> None:
+        self.core = core
+        self.endpoint = endpoint
+        self._name = name
+        self._names = names
+
+    def open(self) -> None:
+        """Take the name, and let in whoever waits for it. Raises OSError when it is taken."""
+        waiting = self._names.bind(self._name, self)
+        self.core.tell(Listening(self.endpoint))
+        for connection in waiting:
+            connection.offer(self)
+
+    def retry(self) -> None:
+        """A peer has gone: somebody who was refused may find room now."""
+        if self._names.find(self._name) is self:
+            for connection in self._names.take_waiting(self._name):
+                connection.offer(self)
+
+    def stop(self) -> None:
+        """Let nobody in any more."""
+        if self._names.find(self._name) is self:
+            self._names.unbind(self._name)
+
+    def close(self) -> None:
+        """``unbind``: free the name; connections that were made stay, as in libzmq."""
+        self.stop()
+        self.core.endpoint_closed(self)
+        self.core.tell(Closed(self.endpoint))
+
+
+class InprocConnection:
+    """A connection to a name: what a connector is to tcp. It owns the session of its own side; joining makes the other."""
+
+    def __init__(
+        self,
+        core: SocketCore,
+        endpoint: str,
+        name: str,
+        names: InprocNames[InprocBinding, InprocConnection],
+        routing_id: bytes,
+    ) -> None:
+        self.core = core
+        self.endpoint = endpoint
+        self._name = name
+        self._names = names
+        self._routing_id = routing_id
+        self._session = self._new_session()
+        self._binding: InprocBinding | None = None
+        self._other: Session | None = None
+
+    def _new_session(self) -> Session:
+        return Session(self.core, self.endpoint, connecting=True, routing_id=self._routing_id, pair=self)
+
+    # ---- joining
+
+    def open(self) -> None:
+        """Join the binder of the name, or wait for one.
+
+        Raises:
+            IncompatiblePeerError: somebody is bound there whose socket type cannot talk to ours.
+        """
+        binding = self._names.find(self._name)
+        if binding is not None:
+            self._check_types(binding)
+        self._attach()
+        self._offer_or_wait()
+
+    def _attach(self) -> None:
+        if not self.core.options.immediate:
+            # a PAIR that has a peer already refuses, and is asked again at each offer
+            with contextlib.suppress(Refused):
+                self._session.attach()
+
+    def _offer_or_wait(self) -> None:
+        binding = self._names.find(self._name)
+        if binding is not None:
+            self.offer(binding)
+        else:
+            self._names.wait(self._name, self)
+
+    def _check_types(self, binding: InprocBinding) -> None:
+        ours, theirs = self.core.pattern, binding.core.pattern
+        if theirs.name not in ours.accepts:
+            raise IncompatiblePeerError(
+                f"{self.endpoint} is bound by a {theirs.name}, a {ours.name} cannot talk to it; "
+                f"it can to: {', '.join(sorted(ours.accepts))}"
+            )
+
+    def offer(self, binding: InprocBinding) -> None:
+        """Join this binder, or wait on when one side refuses the other."""
+        try:
+            self._check_types(binding)
+            self._join(binding)
+        except (IncompatiblePeerError, Refused) as refusal:
+            self.core.tell(HandshakeFailed(self.endpoint, cause=str(refusal)))
+            if not self.core.closed:
+                self._names.wait(self._name, self)
+
+    def _join(self, binding: InprocBinding) -> None:
+        near, far, session = self.core, binding.core, self._session
+        other = Session(
+            far, self.endpoint, connecting=False, pair=self, outbound=session.inbound, inbound=session.outbound
+        )
+        # the sessions share the pipes, so both sides' reports are set here
+        session.outbound.on_data, session.outbound.on_room = other.arrived, session.on_room
+        session.inbound.on_data, session.inbound.on_room = session.arrived, other.on_room
+        self._binding, self._other = binding, other
+        self.resize()
+        try:
+            other.connect(near.pattern.name, near.identity if near.pattern.announces_identity else b"", self.endpoint)
+            if not near.closed:
+                session.connect(
+                    far.pattern.name, far.identity if far.pattern.announces_identity else b"", self.endpoint
+                )
+        except Refused:
+            self._binding = self._other = None
+            other.hand_over()
+            raise
+        far.inproc_joined.add(self)
+        if session.outbound.queued:
+            other.arrived()
+        if near.closed:
+            self.part(wait_again=False)
+
+    def resize(self) -> None:
+        """Apply high-water marks: the sender's and the receiver's make one limit, none with any is none (pipe.cpp)."""
+        near = self.core.options
+        if self._binding is None:
+            self._session.outbound.set_limit(near.send_hwm)
+        else:
+            far = self._binding.core.options
+            self._session.outbound.set_limit(_sum_of_limits(near.send_hwm, far.receive_hwm))
+            self._session.inbound.set_limit(_sum_of_limits(far.send_hwm, near.receive_hwm))
+
+    # ---- parting
+
+    def part(self, *, wait_again: bool) -> None:
+        """End the pair. What either side has sent is the other's already and stays readable there."""
+        binding, other, session = self._binding, self._other, self._session
+        if binding is None or other is None:
+            return
+        self._binding = self._other = None
+        binding.core.inproc_joined.discard(self)
+        for core, end in ((self.core, session), (binding.core, other)):
+            end.hand_over()
+            core.tell(Disconnected(self.endpoint, cause="the inproc connection was closed"))
+        if wait_again:
+            self._session = self._new_session()
+            self._attach()
+            self._offer_or_wait()
+        binding.retry()
+
+    async def renew(self) -> None:
+        """Part and join anew; in a task of its own, because patterns ask for it in the middle of something."""
+        self.part(wait_again=True)
+
+    def stop(self) -> None:
+        """Nothing: what is queued waits for a binder."""
+
+    def close(self) -> None:
+        """``disconnect``."""
+        self._names.forget(self._name, self)
+        self.part(wait_again=False)
+        self._session.end(DropReason.LINGER)
+        self.core.endpoint_closed(self)
+        self.core.tell(Closed(self.endpoint))
+
+    def end(self) -> None:
+        """The socket is closed. What it has queued for a name that nobody is bound to yet is left there for the binder."""
+        if self._binding is not None:
+            self.part(wait_again=False)
+        elif self._session.outbound.queued:
+            self._session.hand_over()
+        else:
+            self._names.forget(self._name, self)
+            self._session.end()
+
+
+def _sum_of_limits(sending: int, receiving: int) -> int:
+    return sending + receiving if sending and receiving else 0

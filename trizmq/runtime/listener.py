@@ -1,0 +1,77 @@
+"""The listener: one bound endpoint, one accept loop. It starts a session for each connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+
+from ..events import Accepted, AcceptFailed, Closed, Listening
+from ..transports.base import Link, Transport
+from .session import Session
+
+if TYPE_CHECKING:
+    from .socket import SocketCore
+
+# After a failed accept (no descriptors left, say) others get this long to free something. Trio's serve_listeners uses the
+# same pause, and tells where the number comes from.
+_PAUSE_AFTER_FAILURE = 0.1
+
+
+class Listener:
+    """Accepts connections on one endpoint of a socket."""
+
+    def __init__(self, core: SocketCore, endpoint: str, transport: Transport, address: str) -> None:
+        self._core = core
+        self._transport = transport
+        self._address = address
+        self._scope = trio.CancelScope()
+        self._connections: set[trio.CancelScope] = set()
+        #: What was asked for, and after the bind what came of it.
+        self.endpoint = endpoint
+        self.bound = False
+
+    async def run(self, task_status: trio.TaskStatus[str]) -> None:
+        """Bind, tell the caller the resolved endpoint, then accept until ``close``. Errors of the bind are the caller's."""
+        core = self._core
+        acceptor = await self._transport.bind(self._address, self.endpoint, core.transport_options())
+        self.endpoint = acceptor.endpoint
+        try:
+            self.bound = True
+            core.endpoint_opened(self)
+            core.tell(Listening(self.endpoint))
+            task_status.started(self.endpoint)
+            with self._scope:
+                while True:
+                    try:
+                        link = await acceptor.accept()
+                    except OSError as error:
+                        core.tell(AcceptFailed(self.endpoint, error=str(error)))
+                        await trio.sleep(_PAUSE_AFTER_FAILURE)
+                        continue
+                    core.tell(Accepted(self.endpoint, link.address))
+                    core.start(self._serve, link, name=f"session {self.endpoint} from {link.address}")
+        finally:
+            core.endpoint_closed(self)
+            with trio.CancelScope(shield=True):
+                await acceptor.aclose()
+            core.tell(Closed(self.endpoint))
+
+    async def _serve(self, link: Link) -> None:
+        scope = trio.CancelScope()
+        self._connections.add(scope)
+        try:
+            with scope:
+                await Session(self._core, self.endpoint, connecting=False).run_accepted(link)
+        finally:
+            self._connections.discard(scope)
+
+    def stop(self) -> None:
+        """Accept no more connections."""
+        self._scope.cancel()
+
+    def close(self) -> None:
+        """``unbind``: accept no more connections, and end those that were accepted here, as libzmq does."""
+        self.stop()
+        for scope in self._connections:
+            scope.cancel()

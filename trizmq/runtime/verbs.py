@@ -1,0 +1,353 @@
+"""The verbs: send and receive in all their forms. This is the hot path; what it calls is laid out for it.
+
+Each verb is a cancel point on every call, and a schedule point when it has to wait and at least every
+``checkpoint_every``-th call (see :mod:`.checkpoints`). Checking comes first and taking last, with nothing in between that
+could be cancelled: if ``Cancelled`` comes out, nothing was queued and nothing was taken.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from threading import get_ident
+from typing import Any, NoReturn, Protocol, TypeVar, cast
+
+import trio
+
+from ..errors import MultipartError
+from ..messages import Packed, Sendable, pack, unpack
+from .checkpoints import checkpoint, checkpoint_if_cancelled, enable_ki_protection
+from .socket import SocketCore
+
+T = TypeVar("T")
+
+
+class SendVerbs:
+    """For the socket types that send."""
+
+    core: SocketCore
+
+    @enable_ki_protection
+    async def send(self, message: Sendable) -> None:
+        """Queue a message for delivery.
+
+        Args:
+            message: one frame (``bytes``, ``bytearray`` or ``memoryview``), or a sequence of frames. ``bytes`` travel by
+                reference, other buffers are copied before the call returns.
+
+        Waits where the socket type waits: at the high-water mark of all the peers that could take the message, or without
+        such a peer. PUB, XPUB, XSUB, REP and ROUTER do not wait unless told to; what they drop is counted.
+
+        Cancelled: nothing was queued, no frame of it.
+
+        Raises:
+            TypeError: a part is not bytes-like.
+            StateError: REQ or REP, and it is not its turn to send.
+            trio.ClosedResourceError: the socket is closed, or was closed meanwhile.
+        """
+        packed = message if type(message) is bytes else pack(message)
+        core = self.core
+        if core.budget > 1:
+            core.budget -= 1
+            await checkpoint_if_cancelled()
+        else:
+            await checkpoint()
+            core.budget = core.options.checkpoint_every
+        if get_ident() != core.thread:
+            core.check_home()
+        while not core.gate.send(packed):
+            await core.wait_to_send()
+
+    def send_nowait(self, message: Sendable) -> None:
+        """Queue a message, or raise ``trio.WouldBlock`` where :meth:`send` would wait."""
+        packed = message if type(message) is bytes else pack(message)
+        core = self.core
+        if get_ident() != core.thread:
+            core.check_home()
+        if not core.gate.send(packed):
+            raise trio.WouldBlock
+
+    @enable_ki_protection
+    async def send_many(self, messages: Iterable[Sendable]) -> int:
+        """Queue many messages, in order, as :meth:`send` does one; the cheapest way to send.
+
+        All are checked before the first is queued. Waits whenever there is no room for the next.
+
+        Returns the number of messages queued. That is all of them, unless the call was cancelled in the middle: then it
+        returns how many were queued so far, and the next checkpoint raises ``Cancelled``. Cancelled before the first:
+        nothing was queued.
+        """
+        batch = [message if type(message) is bytes else pack(message) for message in messages]
+        core = self.core
+        await checkpoint()
+        core.budget = core.options.checkpoint_every
+        core.check_home()
+        sent = 0
+        send = core.gate.send
+        for packed in batch:
+            while not send(packed):
+                try:
+                    await core.wait_to_send()
+                except trio.Cancelled:
+                    if sent:
+                        return sent
+                    raise
+                send = core.gate.send
+            sent += 1
+        return sent
+
+    async def wait_writable(self) -> None:
+        """Wait until :meth:`send_nowait` would not raise WouldBlock. Takes nothing; somebody else may be quicker."""
+        await self.core.wait_ready(lambda gate: gate.can_send)
+
+    @property
+    def writable(self) -> bool:
+        """Whether a message could be sent now without waiting."""
+        self.core.check_home()
+        return self.core.gate.can_send
+
+    async def send_multipart(self, frames: Iterable[bytes | bytearray | memoryview]) -> None:
+        """:meth:`send` under pyzmq's name, for a message of several frames."""
+        await self.send(list(frames))
+
+    async def send_string(self, text: str, encoding: str = "utf-8") -> None:
+        """Send a text as a message of one frame."""
+        if not isinstance(text, str):
+            raise TypeError(f"send_string() takes a str, not {type(text).__name__}; use send() for bytes")
+        await self.send(text.encode(encoding))
+
+    async def send_json(self, value: object, **dumps_options: Any) -> None:
+        """Send a value as JSON in one frame; keywords go to :func:`json.dumps`."""
+        dumps_options.setdefault("separators", (",", ":"))
+        await self.send(json.dumps(value, **dumps_options).encode())
+
+    async def send_serialized(self, value: T, serialize: Callable[[T], Sendable]) -> None:
+        """Send what ``serialize(value)`` gives: a frame or a sequence of frames."""
+        await self.send(serialize(value))
+
+
+class ReceiveVerbs:
+    """For the socket types that receive."""
+
+    core: SocketCore
+
+    @enable_ki_protection
+    async def receive(self) -> list[bytes]:
+        """Wait for the next message and take it.
+
+        Returns its frames. What is in which frame depends on the socket type: a ROUTER finds the peer's routing id in
+        the first, an XPUB may find a subscription (``b"\\x01topic"``, ``b"\\x00topic"``).
+
+        Cancelled: no message was taken.
+
+        Raises:
+            StateError: REQ or REP, and it is not its turn to receive.
+            trio.ClosedResourceError: the socket is closed, or was closed meanwhile.
+        """
+        core = self.core
+        if core.budget > 1:
+            core.budget -= 1
+            await checkpoint_if_cancelled()
+        else:
+            await checkpoint()
+            core.budget = core.options.checkpoint_every
+        if get_ident() != core.thread:
+            core.check_home()
+        while (message := core.gate.receive()) is None:
+            await core.wait_to_receive()
+        return [message] if type(message) is bytes else message  # type: ignore[return-value]  # no narrowing by type()
+
+    def receive_nowait(self) -> list[bytes]:
+        """Take the next message, or raise ``trio.WouldBlock`` if there is none."""
+        core = self.core
+        if get_ident() != core.thread:
+            core.check_home()
+        message = core.gate.receive()
+        if message is None:
+            raise trio.WouldBlock
+        return unpack(message)
+
+    @enable_ki_protection
+    async def receive_many(self, max_messages: int = 1000) -> list[list[bytes]]:
+        """Wait for a message, then take all that are there, up to ``max_messages``; the cheapest way to receive.
+
+        Cancelled: no message was taken.
+        """
+        if max_messages < 1:
+            raise ValueError(f"max_messages is at least 1, not {max_messages}")
+        core = self.core
+        await checkpoint()
+        core.budget = core.options.checkpoint_every
+        core.check_home()
+        while not (messages := core.gate.receive_many(max_messages)):
+            await core.wait_to_receive()
+        return [[message] if type(message) is bytes else message for message in messages]  # type: ignore[misc]  # no narrowing by type()
+
+    @enable_ki_protection
+    async def recv(self) -> bytes:
+        """Wait for the next message and take its only frame: pyzmq's name.
+
+        Raises:
+            MultipartError: the message has several frames. It was not taken: :meth:`receive` gives it.
+        """
+        core = self.core
+        if core.budget > 1:
+            core.budget -= 1
+            await checkpoint_if_cancelled()
+        else:
+            await checkpoint()
+            core.budget = core.options.checkpoint_every
+        if get_ident() != core.thread:
+            core.check_home()
+        while (message := core.gate.receive()) is None:
+            await core.wait_to_receive()
+        if type(message) is bytes:
+            return message
+        self._not_single(message)
+
+    def _not_single(self, message: Packed) -> NoReturn:
+        self.core.gate.unreceive(message)
+        raise MultipartError(
+            f"the next message has {len(message)} frames and recv() returns one; take it with receive() or recv_multipart()"
+        )
+
+    async def wait_readable(self) -> None:
+        """Wait until :meth:`receive_nowait` would not raise WouldBlock. Takes nothing; somebody else may be quicker."""
+        await self.core.wait_ready(lambda gate: gate.can_receive)
+
+    @property
+    def readable(self) -> bool:
+        """Whether a message could be received now without waiting."""
+        self.core.check_home()
+        return self.core.gate.can_receive
+
+    async def recv_multipart(self) -> list[bytes]:
+        """:meth:`receive` under pyzmq's name."""
+        return await self.receive()
+
+    async def recv_string(self, encoding: str = "utf-8") -> str:
+        """Receive a message of one frame as text. A frame that is no text is lost: the error holds its bytes."""
+        return (await self.recv()).decode(encoding)
+
+    async def recv_json(self, **loads_options: Any) -> Any:
+        """Receive a message of one frame as JSON; keywords go to :func:`json.loads`."""
+        return json.loads(await self.recv(), **loads_options)
+
+    async def recv_serialized(self, deserialize: Callable[[list[bytes]], T]) -> T:
+        """Receive a message and return ``deserialize(frames)``."""
+        return deserialize(await self.receive())
+
+    def __aiter__(self: T) -> T:
+        return self
+
+    async def __anext__(self) -> list[bytes]:
+        return await self.receive()
+
+
+class Requesting(Protocol):
+    """What the pattern of a REQ has besides."""
+
+    def abandon(self) -> None:
+        """Give up whatever is under way."""
+
+
+class Subscribing(Protocol):
+    """What the pattern of a SUB, XSUB or XPUB has besides."""
+
+    def subscribe(self, topic: bytes) -> None:
+        """Subscribe."""
+
+    def unsubscribe(self, topic: bytes) -> None:
+        """Undo it."""
+
+
+class Publishing(Protocol):
+    """What the pattern of a PUB or XPUB has besides."""
+
+    def subscriber_count(self, topic: bytes) -> int:
+        """How many peers a message that starts with this topic goes to."""
+
+
+def subscriptions(core: SocketCore) -> Subscribing:
+    """The pattern of an open socket that subscribes."""
+    core.check_open()
+    return cast("Subscribing", core.pattern)
+
+
+def encode_topic(topic: bytes | str) -> bytes:
+    """A topic as bytes; a text stands for its UTF-8."""
+    if isinstance(topic, str):
+        return topic.encode()
+    if isinstance(topic, (bytes, bytearray, memoryview)):
+        return bytes(topic)
+    raise TypeError(f"a topic is bytes or str, not {type(topic).__name__}")
+
+
+class RequestVerb:
+    """For REQ."""
+
+    core: SocketCore
+
+    @enable_ki_protection
+    async def request(self, message: Sendable) -> list[bytes]:
+        """Send a request and wait for its reply, which this call alone gets.
+
+        Cancelled at any time, the socket can be used again at once; the reply to a request that was given up is never
+        taken for a later one's. For that, a peer that still owes a reply is not asked while another can be, and otherwise
+        is connected to anew; the wire format stays that of any REQ. A request that was given up may have been carried
+        out or not.
+
+        Raises:
+            PeerLostError: the peer that was asked disconnected before it replied. Ask again if that does no harm.
+            trio.BusyResourceError: another task's request is under way on this socket.
+            StateError: a request made with ``send`` waits for its reply.
+        """
+        packed = message if type(message) is bytes else pack(message)
+        core = self.core
+        await checkpoint_if_cancelled()
+        core.check_home()
+        if core.requesting:
+            raise trio.BusyResourceError(f"another request is under way on {core.name}: one socket asks one thing at a time")
+        core.requesting = True
+        try:
+            while not core.gate.send(packed):
+                await core.wait_to_send()
+            try:
+                while (reply := core.gate.receive()) is None:
+                    await core.wait_to_receive()
+            except trio.Cancelled:
+                cast("Requesting", core.pattern).abandon()
+                raise
+        finally:
+            core.requesting = False
+        return unpack(reply)
+
+
+class SubscribeVerbs:
+    """For SUB and XSUB."""
+
+    core: SocketCore
+
+    def subscribe(self, topic: bytes | str = b"") -> None:
+        """Receive messages whose first frame starts with this topic (``str``: its UTF-8); empty: all messages.
+
+        Counted: as many :meth:`unsubscribe` undo it. Publishers learn of it at once, and again after a reconnect.
+        """
+        subscriptions(self.core).subscribe(encode_topic(topic))
+
+    def unsubscribe(self, topic: bytes | str = b"") -> None:
+        """Undo one :meth:`subscribe`. Nothing happens for a topic that is not subscribed to."""
+        subscriptions(self.core).unsubscribe(encode_topic(topic))
+
+
+class WaitSubscribedVerb:
+    """For PUB and XPUB."""
+
+    core: SocketCore
+
+    async def wait_subscribed(self, topic: bytes | str = b"", n: int = 1) -> None:
+        """Wait until at least ``n`` peers are subscribed to a message that starts with this topic."""
+        core, prefix = self.core, encode_topic(topic)
+        core.check_open()
+        publisher = cast("Publishing", core.pattern)
+        await core.wait_until(lambda: publisher.subscriber_count(prefix) >= n)

@@ -1,0 +1,264 @@
+"""The socket types: their names, what they are for, and their verbs. What they do is in ``patterns/``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+import trio.abc
+
+from . import patterns
+from .context import Context, default_context
+from .events import Statistics
+from .options import (
+    ConflateOptions,
+    DealerOptions,
+    PublisherOptions,
+    ReqOptions,
+    RouterOptions,
+    SocketOptions,
+    SubscriberOptions,
+    XPubOptions,
+    XSubOptions,
+)
+from .patterns.base import Pattern
+from .runtime.monitor import EventWatcher
+from .runtime.socket import SocketCore
+from .runtime.verbs import ReceiveVerbs, RequestVerb, SendVerbs, SubscribeVerbs, WaitSubscribedVerb, encode_topic, subscriptions
+
+class Socket(SocketOptions, trio.abc.AsyncResource):
+    """What all socket types have in common. Use one of them; this class itself has no pattern.
+
+    A socket is opened by ``async with``, once. Leaving the block closes it: gracefully, for up to ``linger`` seconds, or at
+    once if the block is left by an exception or is cancelled. What the block raises leaves as it is.
+
+    Options are keyword arguments and attributes; see :mod:`trizmq.options`.
+    """
+
+    _pattern: ClassVar[Callable[..., Pattern]]
+    _exclusive: ClassVar[bool] = False
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._context: Context | None = None
+        self.core = SocketCore(type(self).__name__, lambda drop: self._pattern(drop, self), self, self._exclusive)
+
+    def join_context(self, context: Context) -> None:
+        """Belong to a context: called by :meth:`Context.socket`."""
+        self._context = context
+
+    def option_changed(self, name: str) -> None:
+        """Apply an option that was set on an open socket."""
+        self.core.option_changed(name)
+
+    async def __aenter__(self) -> Self:
+        context = self._context or default_context()
+        context.check_usable()
+        self.inherit_options(context.defaults)
+        await self.core.open(context)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.core.aclose(forcefully=kind is not None)
+        if kind is None:
+            self.core.raise_bug()
+
+    async def aclose(self) -> None:
+        """Close the socket: stop listening, write what is queued for up to ``linger`` seconds, end all connections.
+
+        Tasks that wait in a verb get ``trio.ClosedResourceError``. A second call does nothing. Cancelled: everything is
+        closed at once; what was queued is dropped and counted.
+        """
+        await self.core.aclose()
+
+    # ---- endpoints
+
+    async def bind(self, endpoint: str) -> str:
+        """Listen on an endpoint, any number of them, and return it with what the system chose filled in.
+
+        Args:
+            endpoint: ``tcp://127.0.0.1:5555``, ``tcp://*:*`` (every IPv4 interface, any free port), ``tcp://[::1]:5555``,
+                ``ipc:///run/app.sock``, ``ipc://*`` (a path is chosen), ``ipc://@name`` (abstract, Linux), or
+                ``inproc://name`` (within this context).
+
+        Cancelled: nothing is bound.
+
+        Raises:
+            EndpointError: the endpoint cannot be understood.
+            OSError: it is taken, or not ours, or not allowed.
+        """
+        return await self.core.bind(endpoint)
+
+    def connect(self, endpoint: str) -> None:
+        """Connect to an endpoint, any number of them. Returns at once: connecting, and reconnecting, goes on by itself.
+
+        Messages can be sent at once; they wait in a queue of ``send_hwm`` messages, unless ``immediate`` is set. See
+        :meth:`wait_connected`.
+
+        Args:
+            endpoint: as for :meth:`bind`, without wildcards; tcp takes host names, and ``tcp://SOURCE:PORT;HOST:PORT``.
+
+        Raises:
+            EndpointError: the endpoint cannot be understood.
+            IncompatiblePeerError: inproc only: who is bound there cannot talk to this type.
+        """
+        self.core.connect(endpoint, b"")
+
+    def unbind(self, endpoint: str) -> None:
+        """Stop listening on an endpoint that :meth:`bind` returned, and end the connections accepted there.
+
+        What they have sent stays readable. Connections over inproc stay.
+
+        Raises:
+            EndpointError: it is not bound.
+        """
+        self.core.unbind(endpoint)
+
+    def disconnect(self, endpoint: str) -> None:
+        """End all connections to an endpoint given to :meth:`connect`. What is queued is written for up to ``linger``.
+
+        What they have sent stays readable.
+
+        Raises:
+            EndpointError: it was not connected to.
+        """
+        self.core.disconnect(endpoint)
+
+    # ---- waiting and looking
+
+    async def wait_connected(self, n: int = 1) -> None:
+        """Wait until at least ``n`` peers have completed their handshake."""
+        core = self.core
+        await core.wait_until(lambda: core.connected_peers >= n)
+
+    async def wait_drained(self) -> None:
+        """Wait until nothing is queued for any peer: all of it is with the operating system, or with the inproc peer."""
+        core = self.core
+        await core.wait_until(lambda: core.drained)
+
+    def events(self, limit: int = 1000) -> EventWatcher:
+        """What happens to this socket from now on, as an async iterator of :class:`Event` objects.
+
+        Args:
+            limit: how many events may wait; a slower watcher loses the oldest, and ``missed`` counts them.
+
+        The iteration ends when the socket is closed.
+        """
+        return self.core.watch_events(limit)
+
+    def statistics(self) -> Statistics:
+        """What the socket has done so far, and its peers: a frozen snapshot."""
+        return self.core.statistics()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the socket was closed."""
+        return self.core.closed
+
+    def __repr__(self) -> str:
+        return f"<trizmq {self.core.describe()}>"
+
+
+class Pair(SendVerbs, ReceiveVerbs, Socket, trio.abc.Channel[Any]):
+    """PAIR: one peer, both ways. Waits without a peer and at the high-water mark; a second peer is refused."""
+
+    _pattern = patterns.Pair
+
+
+class Req(RequestVerb, SendVerbs, ReceiveVerbs, ReqOptions, Socket, trio.abc.Channel[Any]):
+    """REQ: sends a request to the next peer in rotation, then receives that peer's reply; strictly in turn.
+
+    :meth:`request` does both, and is what to use: it can be cancelled at any time. On the wire a request is an empty frame
+    and the frames given; the reply likewise (RFC 28).
+    """
+
+    _pattern = patterns.Req
+    _exclusive = True
+
+
+class Rep(SendVerbs, ReceiveVerbs, Socket, trio.abc.Channel[Any]):
+    """REP: receives a request, fairly from all peers, then sends the reply to who asked; strictly in turn (RFC 28)."""
+
+    _pattern = patterns.Rep
+    _exclusive = True
+
+
+class Dealer(SendVerbs, ReceiveVerbs, DealerOptions, Socket, trio.abc.Channel[Any]):
+    """DEALER: sends to its peers in rotation, receives fairly from all; adds nothing to a message (RFC 28).
+
+    To talk to a REP, send ``[b"", request]`` and expect ``[b"", reply]``.
+    """
+
+    _pattern = patterns.Dealer
+
+
+class Router(SendVerbs, ReceiveVerbs, RouterOptions, Socket, trio.abc.Channel[Any]):
+    """ROUTER: the first frame is the peer: its routing id, in front of what is received and of what is sent (RFC 28).
+
+    A message to an unknown or full peer is dropped and counted, unless ``router_mandatory`` is set.
+    """
+
+    _pattern = patterns.Router
+
+    def connect(self, endpoint: str, routing_id: bytes = b"") -> None:
+        """As :meth:`Socket.connect`.
+
+        Args:
+            endpoint: what to connect to.
+            routing_id: by what name this peer is to be addressed here, at once, whatever it announces; empty: by what it
+                announces (``ZMQ_CONNECT_ROUTING_ID``).
+        """
+        self.core.connect(endpoint, routing_id)
+
+
+class Pub(SendVerbs, WaitSubscribedVerb, PublisherOptions, Socket, trio.abc.SendChannel[Any]):
+    """PUB: sends each message to all peers that have subscribed to a prefix of its first frame (RFC 29).
+
+    Never waits: for a subscriber at its high-water mark the message is dropped and counted, unless ``xpub_nodrop`` is set.
+    """
+
+    _pattern = patterns.Pub
+
+
+class XPub(SendVerbs, ReceiveVerbs, WaitSubscribedVerb, XPubOptions, Socket, trio.abc.Channel[Any]):
+    """XPUB: a PUB that also receives: subscriptions (``b"\\x01topic"``, ``b"\\x00topic"``) and messages of XSUB peers."""
+
+    _pattern = patterns.XPub
+
+    def subscribe(self, topic: bytes | str) -> None:
+        """With ``xpub_manual``: subscribe the peer whose subscription was received last to this topic."""
+        subscriptions(self.core).subscribe(encode_topic(topic))
+
+    def unsubscribe(self, topic: bytes | str) -> None:
+        """With ``xpub_manual``: end a subscription of the peer whose message was received last."""
+        subscriptions(self.core).unsubscribe(encode_topic(topic))
+
+
+class Sub(ReceiveVerbs, SubscribeVerbs, SubscriberOptions, Socket, trio.abc.ReceiveChannel[Any]):
+    """SUB: receives, fairly from all publishers, the messages whose first frame starts with a topic subscribed to (RFC 29)."""
+
+    _pattern = patterns.Sub
+
+
+class XSub(SendVerbs, ReceiveVerbs, SubscribeVerbs, XSubOptions, Socket, trio.abc.Channel[Any]):
+    """XSUB: a SUB that subscribes by sending ``b"\\x01topic"`` and ``b"\\x00topic"``, and sends other messages upstream."""
+
+    _pattern = patterns.XSub
+
+
+class Push(SendVerbs, ConflateOptions, Socket, trio.abc.SendChannel[Any]):
+    """PUSH: sends each message to one peer, in rotation over those that have room; waits when none has (RFC 30)."""
+
+    _pattern = patterns.Push
+
+
+class Pull(ReceiveVerbs, ConflateOptions, Socket, trio.abc.ReceiveChannel[Any]):
+    """PULL: receives from all peers, one message of each in turn (RFC 30)."""
+
+    _pattern = patterns.Pull

@@ -1,0 +1,138 @@
+"""What a transport is: it checks addresses, accepts links and makes them. A link is a Trio stream with three extras."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import trio
+
+#: Bytes in any of the forms in which they are written.
+Buffer = bytes | memoryview
+
+
+class Link(Protocol):
+    """A byte stream to one peer, as an engine uses it."""
+
+    #: The other side's address, for people: ``127.0.0.1:40022``.
+    address: str
+    #: How many bytes have been handed to the operating system so far; tells what was sent when a send fails.
+    bytes_sent: int
+
+    async def receive_some(self, max_bytes: int) -> bytes:
+        """Wait for bytes; ``b""`` at the end of the stream. Always a checkpoint.
+
+        Raises:
+            trio.BrokenResourceError: the connection broke.
+        """
+
+    async def send(self, buffers: Sequence[Buffer]) -> None:
+        """Write all the buffers, in as few system calls as possible. A checkpoint only where it has to wait.
+
+        Raises:
+            trio.BrokenResourceError: the connection broke; ``bytes_sent`` tells how far it got.
+        """
+
+    def send_now(self, buffer: Buffer) -> int:
+        """Write what can be written without waiting; the number of bytes taken, 0 where none can be.
+
+        Raises:
+            trio.BrokenResourceError: the connection broke.
+        """
+
+    async def send_eof(self) -> None:
+        """Tell the other side that nothing more will come. Bytes can still be received."""
+
+    @property
+    def flushed(self) -> bool:
+        """Whether the other side's system has everything that was sent, so that a close cannot lose any of it."""
+
+    async def aclose(self) -> None:
+        """Close at once. Does not wait."""
+
+
+class Acceptor(Protocol):
+    """A bound address that gives links."""
+
+    #: The endpoint with what the system chose filled in; can be connected to and unbound.
+    endpoint: str
+
+    async def accept(self) -> Link:
+        """Wait for a connection. Cancelled: none was taken.
+
+        Raises:
+            OSError: this one could not be accepted; there may be others.
+        """
+
+    async def aclose(self) -> None:
+        """Stop listening and free the address."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransportOptions:
+    """The socket options that transports look at."""
+
+    backlog: int
+    ipv6: bool
+
+
+class Transport(Protocol):
+    """One way to reach peers, known by the name in front of ``://``."""
+
+    def check_bind(self, address: str, endpoint: str) -> None:
+        """Raise EndpointError unless the address can be bound in principle. Opens nothing."""
+
+    def check_connect(self, address: str, endpoint: str) -> None:
+        """Raise EndpointError unless the address can be connected to in principle. Opens nothing."""
+
+    async def bind(self, address: str, endpoint: str, options: TransportOptions) -> Acceptor:
+        """Listen on an address.
+
+        Raises:
+            OSError: the address is taken, or not ours, or not allowed.
+        """
+
+    async def connect(self, address: str, endpoint: str, options: TransportOptions) -> Link:
+        """Make a connection. Cancelled: there is none.
+
+        Raises:
+            OSError: it could not be made.
+        """
+
+
+class StreamLink:
+    """Makes a link of any Trio stream: TLS, WebSocket, the memory streams of ``trio.testing``, a stream of your own."""
+
+    def __init__(self, stream: trio.abc.Stream, address: str = "") -> None:
+        self.stream = stream
+        self.address = address
+        self.bytes_sent = 0
+
+    async def receive_some(self, max_bytes: int) -> bytes:
+        """See :class:`Link`."""
+        return bytes(await self.stream.receive_some(max_bytes))
+
+    async def send(self, buffers: Sequence[Buffer]) -> None:
+        """See :class:`Link`."""
+        data = b"".join(buffers)
+        await self.stream.send_all(data)
+        self.bytes_sent += len(data)
+
+    def send_now(self, buffer: Buffer) -> int:
+        """Never takes anything: a Trio stream has no way to write without waiting."""
+        return 0
+
+    async def send_eof(self) -> None:
+        """See :class:`Link`; a stream that cannot half-close is left as it is."""
+        if isinstance(self.stream, trio.abc.HalfCloseableStream):
+            await self.stream.send_eof()
+
+    @property
+    def flushed(self) -> bool:
+        """Not known for a stream in general."""
+        return False
+
+    async def aclose(self) -> None:
+        """See :class:`Link`."""
+        await trio.aclose_forcefully(self.stream)

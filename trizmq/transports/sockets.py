@@ -1,0 +1,204 @@
+"""Links and acceptors over the operating system's stream sockets, shared by tcp and ipc."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+import struct
+import sys
+from collections.abc import Callable, Sequence
+
+import trio
+
+from .base import Buffer
+
+# One sendmsg takes at most this many buffers: IOV_MAX is 1024 on Linux and macOS.
+_MOST_BUFFERS = 1024
+_HAS_SENDMSG = hasattr(socket.socket, "sendmsg")
+
+# What Linux tells of a send queue (SIOCOUTQ in linux/sockios.h, the same number as termios.TIOCOUTQ).
+_SIOCOUTQ = 0x5411 if sys.platform == "linux" else None
+
+# accept() fails for one connection, not for the listener: trio/_highlevel_socket.py collects where these come from.
+CONNECTION_ERRORS = frozenset(
+    getattr(errno, name)
+    for name in (
+        "ECONNABORTED EPERM EPROTO ENETDOWN ENOPROTOOPT EHOSTDOWN ENONET EHOSTUNREACH EOPNOTSUPP ENETUNREACH ECONNRESET"
+    ).split()
+    if hasattr(errno, name)
+)
+
+
+class SocketLink(trio.abc.HalfCloseableStream):
+    """A connected stream socket: a :class:`~trizmq.transports.base.Link` that is a Trio stream as well.
+
+    It uses the standard library's socket directly, because an engine must be able to write without waiting, and to read
+    again without a system call that is known to fail: after a read that came back short it waits for readability first.
+    """
+
+    __slots__ = ("_closed", "_drained", "_socket", "address", "bytes_sent")
+
+    def __init__(self, connected: socket.socket, address: str) -> None:
+        connected.setblocking(False)
+        self._socket = connected
+        self._drained = True
+        self._closed = False
+        self.address = address
+        self.bytes_sent = 0
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        """See :meth:`Link.receive_some`."""
+        size = 65536 if max_bytes is None else max_bytes
+        while True:
+            self._check_open()
+            if self._drained:
+                await trio.lowlevel.wait_readable(self._socket)
+            else:
+                await trio.lowlevel.checkpoint()
+            try:
+                data = self._socket.recv(size)
+            except (BlockingIOError, InterruptedError):
+                self._drained = True
+                continue
+            except OSError as error:
+                raise self._broken(error) from error
+            self._drained = len(data) < size
+            return data
+
+    async def send(self, buffers: Sequence[Buffer]) -> None:
+        """See :meth:`Link.send`."""
+        if len(buffers) == 1:
+            await self._send_one(buffers[0])
+        elif _HAS_SENDMSG:
+            await self._send_gathered(list(buffers))
+        else:
+            await self._send_one(b"".join(buffers))
+
+    async def _send_one(self, buffer: Buffer) -> None:
+        sent = self.send_now(buffer)
+        if sent < len(buffer):
+            rest = memoryview(buffer)[sent:]
+            while rest:
+                await self.wait_send_all_might_not_block()
+                rest = rest[self.send_now(rest) :]
+
+    async def _send_gathered(self, buffers: list[Buffer]) -> None:
+        at = 0
+        while at < len(buffers):
+            self._check_open()
+            try:
+                sent = self._socket.sendmsg(buffers[at : at + _MOST_BUFFERS])
+            except (BlockingIOError, InterruptedError):
+                await self.wait_send_all_might_not_block()
+                continue
+            except OSError as error:
+                raise self._broken(error) from error
+            self.bytes_sent += sent
+            while at < len(buffers) and sent >= len(buffers[at]):
+                sent -= len(buffers[at])
+                at += 1
+            if sent:
+                buffers[at] = memoryview(buffers[at])[sent:]
+
+    def send_now(self, buffer: Buffer) -> int:
+        """See :meth:`Link.send_now`."""
+        self._check_open()
+        try:
+            sent = self._socket.send(buffer)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError as error:
+            raise self._broken(error) from error
+        self.bytes_sent += sent
+        return sent
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Write everything; Trio's stream interface."""
+        await trio.lowlevel.checkpoint()
+        self._check_open()
+        await self._send_one(memoryview(data))
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """Wait until the system would take more bytes."""
+        self._check_open()
+        await trio.lowlevel.wait_writable(self._socket)
+
+    async def send_eof(self) -> None:
+        """See :meth:`Link.send_eof`. Never waits."""
+        self._check_open()
+        # the other side may have closed already
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+
+    @property
+    def flushed(self) -> bool:
+        """See :meth:`Link.flushed`; only Linux tells."""
+        if _SIOCOUTQ is None or self._closed:
+            return False
+        import fcntl
+
+        try:
+            (pending,) = struct.unpack("i", fcntl.ioctl(self._socket, _SIOCOUTQ, b"\0\0\0\0"))
+        except OSError:
+            return False
+        return bool(pending == 0)
+
+    async def aclose(self) -> None:
+        """Close at once; tasks that use the link meanwhile get ``trio.ClosedResourceError``."""
+        if not self._closed:
+            self._closed = True
+            trio.lowlevel.notify_closing(self._socket)
+            self._socket.close()
+        await trio.lowlevel.checkpoint()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise trio.ClosedResourceError("this connection was closed")
+
+    def _broken(self, error: OSError) -> Exception:
+        if self._closed:
+            return trio.ClosedResourceError("this connection was closed")
+        return trio.BrokenResourceError(str(error))
+
+
+class SocketAcceptor:
+    """A listening stream socket: an :class:`~trizmq.transports.base.Acceptor`."""
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        endpoint: str,
+        prepare: Callable[[socket.socket], str],
+        cleanup: Callable[[], None] | None = None,
+    ) -> None:
+        listening.setblocking(False)
+        self._socket = listening
+        self._prepare = prepare
+        self._cleanup = cleanup
+        self.endpoint = endpoint
+
+    async def accept(self) -> SocketLink:
+        """See :meth:`Acceptor.accept`."""
+        while True:
+            await trio.lowlevel.wait_readable(self._socket)
+            try:
+                accepted, _ = self._socket.accept()
+            except (BlockingIOError, InterruptedError):
+                continue
+            except OSError as error:
+                if error.errno in CONNECTION_ERRORS:
+                    continue
+                raise
+            try:
+                return SocketLink(accepted, self._prepare(accepted))
+            except OSError:  # it was gone before we could ask for its address
+                accepted.close()
+
+    async def aclose(self) -> None:
+        """See :meth:`Acceptor.aclose`."""
+        trio.lowlevel.notify_closing(self._socket)
+        self._socket.close()
+        if self._cleanup is not None:
+            self._cleanup()
+        await trio.lowlevel.checkpoint()
