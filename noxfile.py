@@ -110,5 +110,5 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Run the benchmarks beside pyzmq and bare Trio (`nox -s bench -- --quick`: under a minute)."""
-    session.install(".", *group("bench"))  # not editable: what is measured is what users get
+    session.install("-e", ".", *group("bench"))
     session.run("python", "-m", "benchmarks", *session.posargs)

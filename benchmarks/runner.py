@@ -173,8 +173,10 @@ class Worker:
     def last_words(self) -> str:
         """The last line on stderr: of a traceback, the error."""
         self._log.seek(0)
-        lines = self._log.read().decode(errors="replace").strip().splitlines()
-        return lines[-1].strip() if lines else ""
+        lines = self._log.read().decode(errors="replace").splitlines()
+        # Without the frame that a traceback draws around the members of an ExceptionGroup.
+        words = (line.strip(" |+-") for line in reversed(lines))
+        return next((line for line in words if any(map(str.isalpha, line))), "")
 
 
 async def hear(

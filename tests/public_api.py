@@ -86,10 +86,25 @@ def _attribute(name: str, value: object) -> str:
 def _callable(name: str, value: object) -> str:
     colour = "async def" if inspect.iscoroutinefunction(value) else "def"
     try:
-        signature = _text(inspect.signature(value))  # type: ignore[arg-type]  # a callable, says every caller
+        signature = _text(_unquoted(inspect.signature(value)))  # type: ignore[arg-type]  # a callable, says every caller
     except (TypeError, ValueError):
         signature = "(...)"
     return f"{colour} {name}{signature}"
+
+
+class _Plain(str):
+    """An annotation that is shown as it was written, without quotation marks."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+def _unquoted(signature: inspect.Signature) -> inspect.Signature:
+    def plain(annotation: object) -> object:
+        return _Plain(annotation) if isinstance(annotation, str) else annotation
+
+    parameters = [each.replace(annotation=plain(each.annotation)) for each in signature.parameters.values()]
+    return signature.replace(parameters=parameters, return_annotation=plain(signature.return_annotation))
 
 
 def _text(value: object) -> str:

@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "public": {"leaves", "public", "runtime", "patterns"},
     "testing": {"leaves", "public", "runtime", "transports", "wire", "patterns", "testing", "package"},
     "programs": {"leaves", "public", "testing", "programs", "package"},
-    "package": {"leaves", "public"},
+    "package": {"leaves", "public", "runtime"},  # re-exports only, see below
 }
 #: What else than the standard library they import.
 THIRD_PARTY = {

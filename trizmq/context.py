@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
 from typing import Any, ParamSpec, Protocol, Self, TypeVar
 
-from .errors import OptionError, UsageError
+from .errors import UsageError
 from .options import check_defaults
-from .runtime.inproc import InprocBinding, InprocConnection
+from .runtime.home import SocketHome
 from .runtime.runs import RunLocal, close_all
-from .runtime.socket import SocketCore
-from .transports.inproc import InprocNames
 
 P = ParamSpec("P")
 S = TypeVar("S", bound="JoinsContext")
@@ -20,7 +17,7 @@ S = TypeVar("S", bound="JoinsContext")
 class JoinsContext(Protocol):
     """What a context asks of a socket."""
 
-    def join_context(self, context: Context) -> None:
+    def _join_context(self, context: Context) -> None:
         """Belong to this context, and take its defaults."""
 
 
@@ -45,9 +42,7 @@ class Context:
 
     def __init__(self, **defaults: Any) -> None:
         self.defaults: dict[str, object] = check_defaults(defaults)
-        self.inproc_names: InprocNames[InprocBinding, InprocConnection] = InprocNames()
-        self.open_cores: set[SocketCore] = set()
-        self.socket_numbers = count(1)
+        self._home = SocketHome()
         self._entered = False
         self._closed = False
 
@@ -58,13 +53,17 @@ class Context:
             kind: one of the socket types, such as ``trizmq.Req``.
             options: as for that type.
         """
-        self.check_usable()
+        self._check_usable()
         made = kind(*args, **options)
-        made.join_context(self)
+        made._join_context(self)
         return made
 
-    def check_usable(self) -> None:
-        """Raise UsageError unless sockets may be opened here."""
+    def _enter_socket(self) -> SocketHome:
+        """Where a socket of this context is opened; raises UsageError unless it may be."""
+        self._check_usable()
+        return self._home
+
+    def _check_usable(self) -> None:
         if self._closed:
             raise UsageError("this context is closed: make a new one")
         if not self._entered:
@@ -73,7 +72,7 @@ class Context:
     async def aclose(self) -> None:
         """Close the sockets that are open, side by side, each with its own linger. Cancelled: at once."""
         self._closed = True
-        await close_all(list(self.open_cores), forcefully=False)
+        await close_all(list(self._home.open_cores), forcefully=False)
 
     async def __aenter__(self) -> Self:
         if self._entered:
@@ -83,7 +82,7 @@ class Context:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: object, traceback: object) -> None:
         self._closed = True
-        await close_all(list(self.open_cores), forcefully=kind is not None)
+        await close_all(list(self._home.open_cores), forcefully=kind is not None)
 
 
 def _make_default() -> Context:

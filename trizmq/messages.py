@@ -33,7 +33,7 @@ def pack(message: Sendable) -> Packed:
         return message
     if isinstance(message, (bytes, bytearray, memoryview)):
         return bytes(message)
-    if isinstance(message, str):  # type: ignore[unreachable]  # to a type checker only
+    if isinstance(message, str):
         raise TypeError("a message is made of bytes, not str: encode it first, or use send_string()")
     if not isinstance(message, Sequence):
         raise TypeError(f"a message is bytes-like or a sequence of bytes-likes, not {type(message).__name__}")

@@ -31,11 +31,11 @@ class Option(Generic[T]):
     def __get__(self, holder: Options | None, owner: type) -> T | Option[T]:
         if holder is None:
             return self
-        return cast("T", holder.option_values.get(self.name, self.default))
+        return cast("T", holder._option_values.get(self.name, self.default))
 
     def __set__(self, holder: Options, value: object) -> None:
-        holder.option_values[self.name] = self.checked(value)
-        holder.option_changed(self.name)
+        holder._option_values[self.name] = self.checked(value)
+        holder._option_changed(self.name)
 
     def checked(self, value: object) -> T:
         """The value in its final form, or an error that names the option, the value and what would be right."""
@@ -60,16 +60,16 @@ class Options:
             if name not in known:
                 nearest = _nearest(name, known)
                 raise OptionError(f"{type(self).__name__} has no option {name!r}{nearest}")
-        self.option_values: dict[str, object] = {name: known[name].checked(value) for name, value in values.items()}
+        self._option_values: dict[str, object] = {name: known[name].checked(value) for name, value in values.items()}
 
-    def inherit_options(self, defaults: Mapping[str, object]) -> None:
+    def _inherit_options(self, defaults: Mapping[str, object]) -> None:
         """Take the defaults that apply to this type for every option that was not set here."""
         known = declared_options(type(self))
         for name, value in defaults.items():
             if name in known:
-                self.option_values.setdefault(name, value)
+                self._option_values.setdefault(name, value)
 
-    def option_changed(self, name: str) -> None:
+    def _option_changed(self, name: str) -> None:
         """Called after an option was set on a living holder; sockets apply at once what can be applied."""
 
 

@@ -82,4 +82,4 @@ class Poller:
         """
         if not self._interests:
             raise UsageError("this poller has no sockets: register one before waiting")
-        return await wait_any([socket.core for socket in self._interests], self.poll_nowait)
+        return await wait_any([socket._core for socket in self._interests], self.poll_nowait)

@@ -27,7 +27,7 @@ async def proxy(frontend: Socket, backend: Socket, capture: Socket | None = None
     """
     ends = [(frontend, backend)] if frontend is backend else [(frontend, backend), (backend, frontend)]
     directions = [
-        (source.core, target.core)
+        (source._core, target._core)
         for source, target in ends
         if isinstance(source, ReceiveVerbs) and isinstance(target, SendVerbs)
     ]
@@ -35,4 +35,4 @@ async def proxy(frontend: Socket, backend: Socket, capture: Socket | None = None
         raise UsageError(f"nothing can pass between a {type(frontend).__name__} and a {type(backend).__name__}")
     if capture is not None and not isinstance(capture, SendVerbs):
         raise UsageError(f"a {type(capture).__name__} cannot capture: it does not send; use a PUB or a PUSH")
-    await forward(directions, capture.core if capture is not None else None)
+    await forward(directions, capture._core if capture is not None else None)

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-import trio.abc
-
 from . import patterns
 from .context import Context, default_context
 from .events import Statistics
@@ -25,9 +23,20 @@ from .options import (
 from .patterns.base import Pattern
 from .runtime.monitor import EventWatcher
 from .runtime.socket import SocketCore
-from .runtime.verbs import ReceiveVerbs, RequestVerb, SendVerbs, SubscribeVerbs, WaitSubscribedVerb, encode_topic, subscriptions
+from .runtime.verbs import (
+    AsyncResource,
+    ReceiveVerbs,
+    RequestVerb,
+    SendVerbs,
+    SubscribeVerbs,
+    TwoWayVerbs,
+    WaitSubscribedVerb,
+    encode_topic,
+    subscriptions,
+)
 
-class Socket(SocketOptions, trio.abc.AsyncResource):
+
+class Socket(SocketOptions, AsyncResource):
     """What all socket types have in common. Use one of them; this class itself has no pattern.
 
     A socket is opened by ``async with``, once. Leaving the block closes it: gracefully, for up to ``linger`` seconds, or at
@@ -42,21 +51,21 @@ class Socket(SocketOptions, trio.abc.AsyncResource):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._context: Context | None = None
-        self.core = SocketCore(type(self).__name__, lambda drop: self._pattern(drop, self), self, self._exclusive)
+        self._core = SocketCore(type(self).__name__, lambda drop: self._pattern(drop, self), self, self._exclusive)
 
-    def join_context(self, context: Context) -> None:
+    def _join_context(self, context: Context) -> None:
         """Belong to a context: called by :meth:`Context.socket`."""
         self._context = context
 
-    def option_changed(self, name: str) -> None:
+    def _option_changed(self, name: str) -> None:
         """Apply an option that was set on an open socket."""
-        self.core.option_changed(name)
+        self._core.option_changed(name)
 
     async def __aenter__(self) -> Self:
         context = self._context or default_context()
-        context.check_usable()
-        self.inherit_options(context.defaults)
-        await self.core.open(context)
+        home = context._enter_socket()
+        self._inherit_options(context.defaults)
+        await self._core.open(home)
         return self
 
     async def __aexit__(
@@ -65,9 +74,9 @@ class Socket(SocketOptions, trio.abc.AsyncResource):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.core.aclose(forcefully=kind is not None)
+        await self._core.aclose(forcefully=kind is not None)
         if kind is None:
-            self.core.raise_bug()
+            self._core.raise_bug()
 
     async def aclose(self) -> None:
         """Close the socket: stop listening, write what is queued for up to ``linger`` seconds, end all connections.
@@ -75,7 +84,7 @@ class Socket(SocketOptions, trio.abc.AsyncResource):
         Tasks that wait in a verb get ``trio.ClosedResourceError``. A second call does nothing. Cancelled: everything is
         closed at once; what was queued is dropped and counted.
         """
-        await self.core.aclose()
+        await self._core.aclose()
 
     # ---- endpoints
 
@@ -93,7 +102,7 @@ class Socket(SocketOptions, trio.abc.AsyncResource):
             EndpointError: the endpoint cannot be understood.
             OSError: it is taken, or not ours, or not allowed.
         """
-        return await self.core.bind(endpoint)
+        return await self._core.bind(endpoint)
 
     def connect(self, endpoint: str) -> None:
         """Connect to an endpoint, any number of them. Returns at once: connecting, and reconnecting, goes on by itself.
@@ -108,7 +117,7 @@ class Socket(SocketOptions, trio.abc.AsyncResource):
             EndpointError: the endpoint cannot be understood.
             IncompatiblePeerError: inproc only: who is bound there cannot talk to this type.
         """
-        self.core.connect(endpoint, b"")
+        self._core.connect(endpoint, b"")
 
     def unbind(self, endpoint: str) -> None:
         """Stop listening on an endpoint that :meth:`bind` returned, and end the connections accepted there.
@@ -118,7 +127,7 @@ class Socket(SocketOptions, trio.abc.AsyncResource):
         Raises:
             EndpointError: it is not bound.
         """
-        self.core.unbind(endpoint)
+        self._core.unbind(endpoint)
 
     def disconnect(self, endpoint: str) -> None:
         """End all connections to an endpoint given to :meth:`connect`. What is queued is written for up to ``linger``.
@@ -128,18 +137,18 @@ class Socket(SocketOptions, trio.abc.AsyncResource):
         Raises:
             EndpointError: it was not connected to.
         """
-        self.core.disconnect(endpoint)
+        self._core.disconnect(endpoint)
 
     # ---- waiting and looking
 
     async def wait_connected(self, n: int = 1) -> None:
         """Wait until at least ``n`` peers have completed their handshake."""
-        core = self.core
+        core = self._core
         await core.wait_until(lambda: core.connected_peers >= n)
 
     async def wait_drained(self) -> None:
         """Wait until nothing is queued for any peer: all of it is with the operating system, or with the inproc peer."""
-        core = self.core
+        core = self._core
         await core.wait_until(lambda: core.drained)
 
     def events(self, limit: int = 1000) -> EventWatcher:
@@ -150,28 +159,28 @@ class Socket(SocketOptions, trio.abc.AsyncResource):
 
         The iteration ends when the socket is closed.
         """
-        return self.core.watch_events(limit)
+        return self._core.watch_events(limit)
 
     def statistics(self) -> Statistics:
         """What the socket has done so far, and its peers: a frozen snapshot."""
-        return self.core.statistics()
+        return self._core.statistics()
 
     @property
     def closed(self) -> bool:
         """Whether the socket was closed."""
-        return self.core.closed
+        return self._core.closed
 
     def __repr__(self) -> str:
-        return f"<trizmq {self.core.describe()}>"
+        return f"<trizmq {self._core.describe()}>"
 
 
-class Pair(SendVerbs, ReceiveVerbs, Socket, trio.abc.Channel[Any]):
+class Pair(TwoWayVerbs, Socket):
     """PAIR: one peer, both ways. Waits without a peer and at the high-water mark; a second peer is refused."""
 
     _pattern = patterns.Pair
 
 
-class Req(RequestVerb, SendVerbs, ReceiveVerbs, ReqOptions, Socket, trio.abc.Channel[Any]):
+class Req(RequestVerb, TwoWayVerbs, ReqOptions, Socket):
     """REQ: sends a request to the next peer in rotation, then receives that peer's reply; strictly in turn.
 
     :meth:`request` does both, and is what to use: it can be cancelled at any time. On the wire a request is an empty frame
@@ -182,14 +191,14 @@ class Req(RequestVerb, SendVerbs, ReceiveVerbs, ReqOptions, Socket, trio.abc.Cha
     _exclusive = True
 
 
-class Rep(SendVerbs, ReceiveVerbs, Socket, trio.abc.Channel[Any]):
+class Rep(TwoWayVerbs, Socket):
     """REP: receives a request, fairly from all peers, then sends the reply to who asked; strictly in turn (RFC 28)."""
 
     _pattern = patterns.Rep
     _exclusive = True
 
 
-class Dealer(SendVerbs, ReceiveVerbs, DealerOptions, Socket, trio.abc.Channel[Any]):
+class Dealer(TwoWayVerbs, DealerOptions, Socket):
     """DEALER: sends to its peers in rotation, receives fairly from all; adds nothing to a message (RFC 28).
 
     To talk to a REP, send ``[b"", request]`` and expect ``[b"", reply]``.
@@ -198,7 +207,7 @@ class Dealer(SendVerbs, ReceiveVerbs, DealerOptions, Socket, trio.abc.Channel[An
     _pattern = patterns.Dealer
 
 
-class Router(SendVerbs, ReceiveVerbs, RouterOptions, Socket, trio.abc.Channel[Any]):
+class Router(TwoWayVerbs, RouterOptions, Socket):
     """ROUTER: the first frame is the peer: its routing id, in front of what is received and of what is sent (RFC 28).
 
     A message to an unknown or full peer is dropped and counted, unless ``router_mandatory`` is set.
@@ -214,10 +223,10 @@ class Router(SendVerbs, ReceiveVerbs, RouterOptions, Socket, trio.abc.Channel[An
             routing_id: by what name this peer is to be addressed here, at once, whatever it announces; empty: by what it
                 announces (``ZMQ_CONNECT_ROUTING_ID``).
         """
-        self.core.connect(endpoint, routing_id)
+        self._core.connect(endpoint, routing_id)
 
 
-class Pub(SendVerbs, WaitSubscribedVerb, PublisherOptions, Socket, trio.abc.SendChannel[Any]):
+class Pub(SendVerbs, WaitSubscribedVerb, PublisherOptions, Socket):
     """PUB: sends each message to all peers that have subscribed to a prefix of its first frame (RFC 29).
 
     Never waits: for a subscriber at its high-water mark the message is dropped and counted, unless ``xpub_nodrop`` is set.
@@ -226,39 +235,39 @@ class Pub(SendVerbs, WaitSubscribedVerb, PublisherOptions, Socket, trio.abc.Send
     _pattern = patterns.Pub
 
 
-class XPub(SendVerbs, ReceiveVerbs, WaitSubscribedVerb, XPubOptions, Socket, trio.abc.Channel[Any]):
+class XPub(TwoWayVerbs, WaitSubscribedVerb, XPubOptions, Socket):
     """XPUB: a PUB that also receives: subscriptions (``b"\\x01topic"``, ``b"\\x00topic"``) and messages of XSUB peers."""
 
     _pattern = patterns.XPub
 
     def subscribe(self, topic: bytes | str) -> None:
         """With ``xpub_manual``: subscribe the peer whose subscription was received last to this topic."""
-        subscriptions(self.core).subscribe(encode_topic(topic))
+        subscriptions(self._core).subscribe(encode_topic(topic))
 
     def unsubscribe(self, topic: bytes | str) -> None:
         """With ``xpub_manual``: end a subscription of the peer whose message was received last."""
-        subscriptions(self.core).unsubscribe(encode_topic(topic))
+        subscriptions(self._core).unsubscribe(encode_topic(topic))
 
 
-class Sub(ReceiveVerbs, SubscribeVerbs, SubscriberOptions, Socket, trio.abc.ReceiveChannel[Any]):
-    """SUB: receives, fairly from all publishers, the messages whose first frame starts with a topic subscribed to (RFC 29)."""
+class Sub(ReceiveVerbs, SubscribeVerbs, SubscriberOptions, Socket):
+    """SUB: receives, fairly from all publishers, what starts with a topic that it has subscribed to (RFC 29)."""
 
     _pattern = patterns.Sub
 
 
-class XSub(SendVerbs, ReceiveVerbs, SubscribeVerbs, XSubOptions, Socket, trio.abc.Channel[Any]):
+class XSub(TwoWayVerbs, SubscribeVerbs, XSubOptions, Socket):
     """XSUB: a SUB that subscribes by sending ``b"\\x01topic"`` and ``b"\\x00topic"``, and sends other messages upstream."""
 
     _pattern = patterns.XSub
 
 
-class Push(SendVerbs, ConflateOptions, Socket, trio.abc.SendChannel[Any]):
+class Push(SendVerbs, ConflateOptions, Socket):
     """PUSH: sends each message to one peer, in rotation over those that have room; waits when none has (RFC 30)."""
 
     _pattern = patterns.Push
 
 
-class Pull(ReceiveVerbs, ConflateOptions, Socket, trio.abc.ReceiveChannel[Any]):
+class Pull(ReceiveVerbs, ConflateOptions, Socket):
     """PULL: receives from all peers, one message of each in turn (RFC 30)."""
 
     _pattern = patterns.Pull

@@ -49,7 +49,7 @@ class Connector:
                     delay = min(delay * 2, core.options.reconnect_interval_max)
         finally:
             session.end(DropReason.LINGER)
-            core.endpoint_closed(self)
+            core.endpoints.ended(self)
             core.tell(Closed(self.endpoint))
 
     async def _connect_once(self) -> tuple[bool, str]:

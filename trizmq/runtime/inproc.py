@@ -47,7 +47,7 @@ class InprocBinding:
     def close(self) -> None:
         """``unbind``: free the name; connections that were made stay, as in libzmq."""
         self.stop()
-        self.core.endpoint_closed(self)
+        self.core.endpoints.ended(self)
         self.core.tell(Closed(self.endpoint))
 
 
@@ -185,7 +185,7 @@ class InprocConnection:
         self._names.forget(self._name, self)
         self.part(wait_again=False)
         self._session.end(DropReason.LINGER)
-        self.core.endpoint_closed(self)
+        self.core.endpoints.ended(self)
         self.core.tell(Closed(self.endpoint))
 
     def end(self) -> None:

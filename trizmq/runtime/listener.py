@@ -38,7 +38,7 @@ class Listener:
         self.endpoint = acceptor.endpoint
         try:
             self.bound = True
-            core.endpoint_opened(self)
+            core.endpoints.opened(self)
             core.tell(Listening(self.endpoint))
             task_status.started(self.endpoint)
             with self._scope:
@@ -52,7 +52,7 @@ class Listener:
                     core.tell(Accepted(self.endpoint, link.address))
                     core.start(self._serve, link, name=f"session {self.endpoint} from {link.address}")
         finally:
-            core.endpoint_closed(self)
+            core.endpoints.ended(self)
             with trio.CancelScope(shield=True):
                 await acceptor.aclose()
             core.tell(Closed(self.endpoint))

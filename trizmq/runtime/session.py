@@ -1,7 +1,7 @@
 """The session: one peer relation. It owns the two pipes and outlives, on the connecting side, any number of engines.
 
-    new ──attach──► attached ──handshake──► connected ──loss──► attached      (connecting side: the queue survives)
-                                                └─────loss──► ended           (accepted side: it ends with its connection)
+new ──attach──► attached ──handshake──► connected ──loss──► attached      (connecting side: the queue survives)
+                                            └─────loss──► ended           (accepted side: it ends with its connection)
 """
 
 from __future__ import annotations
@@ -179,7 +179,9 @@ class Session:
         Returns whether its handshake was completed, and why it ended. Whatever the peer does costs this connection only.
         """
         core = self._core
-        engine = Engine(link, Connection(core.wire_config(not self.connecting)), core.counters, core.progressed, self.lose)
+        engine = Engine(
+            link, Connection(core.wire_config(not self.connecting)), core.counters, core.progressed, self.lose
+        )
         shaken = False
         try:
             limit = core.options.handshake_timeout

@@ -14,30 +14,25 @@ from __future__ import annotations
 
 import logging
 import os
-import weakref
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from threading import get_ident
 from types import MappingProxyType
-from typing import NoReturn, Protocol
 
 import outcome
 import trio
 
-from ..endpoints import split_endpoint
-from ..errors import EndpointError, InternalError, UsageError
+from ..errors import InternalError, UsageError
 from ..events import DropReason, Event, Statistics
-from ..messages import Packed
 from ..options import ConflateOptions, SocketOptions
-from ..patterns.base import Drop, Pattern, Peer, Refused
+from ..patterns.base import Drop, Pattern, Peer
 from ..patterns.publish import Pub
-from ..transports import find_transport
 from ..transports.base import TransportOptions
-from ..transports.inproc import InprocNames
 from ..wire.connection import WireConfig
 from .checkpoints import ParkingLot, Watchers, checkpoint
-from .connector import Connector
-from .inproc import InprocBinding, InprocConnection
-from .listener import Listener
+from .endpoint_table import EndpointTable
+from .gate import Gate
+from .home import SocketHome
+from .inproc import InprocConnection
 from .monitor import Counters, EventWatcher, Monitor
 from .pipe import ConflatingPipe, Pipe
 from .session import Session
@@ -48,74 +43,13 @@ _log = logging.getLogger("trizmq")
 _SILENT_WAIT = 1.0
 
 
-class SocketHome(Protocol):
-    """What the sockets of one context share."""
-
-    @property
-    def inproc_names(self) -> InprocNames[InprocBinding, InprocConnection]:
-        """Who is bound to which inproc name, and who waits for one."""
-
-    @property
-    def socket_numbers(self) -> Iterator[int]:
-        """Numbers for names."""
-
-    @property
-    def open_cores(self) -> set[SocketCore]:
-        """The sockets that are open."""
-
-
-class Endpoint(Protocol):
-    """What the table of endpoints holds: a listener, a connector, or one of their inproc counterparts."""
-
-    endpoint: str
-
-    def stop(self) -> None:
-        """The socket is closing: let nobody in any more."""
-
-    def close(self) -> None:
-        """``unbind`` or ``disconnect``."""
-
-
-class Gate(Pattern):
-    """Stands where the verbs expect the pattern while the socket cannot be used, and says why."""
-
-    def __init__(self, refuse: Callable[[], Exception]) -> None:
-        self.refuse = refuse
-
-    def send(self, message: Packed) -> NoReturn:
-        """Raise what stands in the way."""
-        raise self.refuse()
-
-    def receive(self) -> NoReturn:
-        """Raise what stands in the way."""
-        raise self.refuse()
-
-    def receive_many(self, most: int) -> NoReturn:
-        """Raise what stands in the way."""
-        raise self.refuse()
-
-    def unreceive(self, message: Packed) -> NoReturn:
-        """Raise what stands in the way."""
-        raise self.refuse()
-
-    @property
-    def can_send(self) -> bool:
-        """Raise what stands in the way."""
-        raise self.refuse()
-
-    @property
-    def can_receive(self) -> bool:
-        """Raise what stands in the way."""
-        raise self.refuse()
-
-
 class SocketCore:
     """Everything about a socket that is not a verb."""
 
     def __init__(
-        self, name: str, make_pattern: Callable[[Drop], Pattern], options: SocketOptions, exclusive: bool
+        self, type_name: str, make_pattern: Callable[[Drop], Pattern], options: SocketOptions, exclusive: bool
     ) -> None:
-        self.name = name
+        self.type_name = self.name = type_name
         #: REQ and REP: their verbs alternate, so two tasks cannot both wait in the same one.
         self.exclusive = exclusive
         self.options = options
@@ -125,8 +59,7 @@ class SocketCore:
         self.sessions: set[Session] = set()
         self.counters = Counters()
         self._monitor = Monitor()
-        self._binds: dict[str, Endpoint] = {}
-        self._connects: dict[str, list[Endpoint]] = {}
+        self.endpoints = EndpointTable(self)
         #: A ``request()`` is under way.
         self.requesting = False
         #: Connections of others to names that are, or were, bound here.
@@ -158,11 +91,9 @@ class SocketCore:
         self._token = trio.lowlevel.current_trio_token()
         self.pattern = self._make_pattern(self.drop)
         self._opened, self._finished = trio.Event(), trio.Event()
-        self.name = f"{self.name}-{next(home.socket_numbers)}"
+        self.name = home.admit(self)
         if isinstance(self.pattern, Pub):
             self.pattern.on_subscription = self.progressed
-        home.open_cores.add(self)
-        _open_anywhere.add(self)
         try:
             trio.lowlevel.spawn_system_task(self._run, name=f"trizmq {self.name}")
             with trio.CancelScope(shield=True):
@@ -190,11 +121,12 @@ class SocketCore:
     async def _guard(self, function: Callable[..., Awaitable[object]], args: tuple[object, ...]) -> None:
         result = await outcome.acapture(function, *args)
         if isinstance(result, outcome.Error) and isinstance(result.error, Exception):
-            self._fail(result.error)
+            self.fail(result.error)
         else:
             result.unwrap()
 
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
+        """A bug: end the socket, and let whoever uses it know."""
         _log.error("%s: a bug in trizmq ended this socket", self.name, exc_info=error)
         if self._bug is None:
             self._bug = error
@@ -223,8 +155,7 @@ class SocketCore:
             return
         self.closed = True
         self.gate = Gate(refuse)
-        self._home.open_cores.discard(self)
-        _open_anywhere.discard(self)
+        self._home.dismiss(self)
         self.senders.unpark_all()
         self.receivers.unpark_all()
         self.watchers.notify()
@@ -240,8 +171,7 @@ class SocketCore:
             return
         self.check_home()
         self._shut(self._closed_error)
-        for endpoint in self._all_endpoints():
-            endpoint.stop()
+        self.endpoints.stop()
         try:
             if not forcefully:
                 with trio.move_on_after(self.options.linger):
@@ -272,9 +202,7 @@ class SocketCore:
         return "waiting to write " + ", ".join(f"{count} messages to {endpoint}" for count, endpoint in waiting)
 
     def _end_all(self) -> None:
-        for endpoint in self._all_endpoints():
-            if isinstance(endpoint, InprocConnection):
-                endpoint.end()
+        self.endpoints.end_inproc()
         for connection in list(self.inproc_joined):
             connection.part(wait_again=True)
         discarded = sum(session.outbound.queued for session in self.sessions)
@@ -317,80 +245,22 @@ class SocketCore:
     async def bind(self, endpoint: str) -> str:
         """See :meth:`trizmq.Socket.bind`."""
         self.check_open()
-        transport, address = find_transport(endpoint)
-        if transport is None:
-            binding = InprocBinding(self, endpoint, address, self._home.inproc_names)
-            binding.open()
-            self._binds[endpoint] = binding
-            await checkpoint()
-            return endpoint
-        transport.check_bind(address, endpoint)
-        listener = Listener(self, endpoint, transport, address)
-        bound: str = await self._nursery.start(self._run_listener, listener, name=f"trizmq {self.name} listener {endpoint}")
-        return bound
-
-    async def _run_listener(self, listener: Listener, *, task_status: trio.TaskStatus[str]) -> None:
-        result = await outcome.acapture(listener.run, task_status)
-        # an error before the endpoint is bound belongs to the caller of bind, who waits for it
-        if listener.bound and isinstance(result, outcome.Error) and isinstance(result.error, Exception):
-            self._fail(result.error)
-        else:
-            result.unwrap()
+        return await self.endpoints.bind(endpoint, self._home, self._nursery)
 
     def connect(self, endpoint: str, routing_id: bytes) -> None:
         """See :meth:`trizmq.Socket.connect`."""
         self.check_open()
-        transport, address = find_transport(endpoint)
-        if transport is None:
-            connection = InprocConnection(self, endpoint, address, self._home.inproc_names, routing_id)
-            connection.open()
-            self._connects.setdefault(endpoint, []).append(connection)
-            return
-        transport.check_connect(address, endpoint)
-        connector = Connector(self, endpoint, transport, address, routing_id)
-        if not self.options.immediate:
-            try:
-                connector.session.attach()
-            except Refused:
-                pass  # a PAIR that has a peer: this one is offered again with each connection
-        self._connects.setdefault(endpoint, []).append(connector)
-        self.start(connector.run, name=f"connector {endpoint}")
-
-    def endpoint_opened(self, listener: Listener) -> None:
-        """A listener is bound."""
-        self._binds[listener.endpoint] = listener
-
-    def endpoint_closed(self, endpoint: Endpoint) -> None:
-        """An endpoint has come to its end."""
-        if self._binds.get(endpoint.endpoint) is endpoint:
-            del self._binds[endpoint.endpoint]
-        connects = self._connects.get(endpoint.endpoint, [])
-        if endpoint in connects:
-            connects.remove(endpoint)
-            if not connects:
-                del self._connects[endpoint.endpoint]
+        self.endpoints.connect(endpoint, routing_id, self._home)
 
     def unbind(self, endpoint: str) -> None:
         """See :meth:`trizmq.Socket.unbind`."""
         self.check_open()
-        split_endpoint(endpoint)
-        bound = self._binds.pop(endpoint, None)
-        if bound is None:
-            raise EndpointError(f"{endpoint!r} is not bound here; bound are: {', '.join(self._binds) or 'none'}")
-        bound.close()
+        self.endpoints.unbind(endpoint)
 
     def disconnect(self, endpoint: str) -> None:
         """See :meth:`trizmq.Socket.disconnect`."""
         self.check_open()
-        split_endpoint(endpoint)
-        connections = self._connects.pop(endpoint, None)
-        if connections is None:
-            raise EndpointError(f"{endpoint!r} is not connected to; connected are: {', '.join(self._connects) or 'none'}")
-        for connection in connections:
-            connection.close()
-
-    def _all_endpoints(self) -> list[Endpoint]:
-        return [*self._binds.values(), *(one for several in self._connects.values() for one in several)]
+        self.endpoints.disconnect(endpoint)
 
     # ---- what sessions need
 
@@ -505,9 +375,7 @@ class SocketCore:
     def describe(self) -> str:
         """For people: name, state and endpoints."""
         state = "closed" if self.closed else "open" if self._used else "not opened"
-        bound = "".join(f", bound to {endpoint}" for endpoint in self._binds)
-        connected = "".join(f", connecting to {endpoint}" for endpoint in self._connects)
-        return f"{self.name} {state}{bound}{connected}"
+        return f"{self.name} {state}{self.endpoints.describe()}"
 
     def statistics(self) -> Statistics:
         """See :meth:`trizmq.Socket.statistics`."""
@@ -532,18 +400,3 @@ class SocketCore:
             for session in self.sessions:
                 session.resize()
         self.pattern.options_changed()
-
-
-# A fork copies open sockets into a process where nothing serves them. This table, which keeps nothing alive, lets the
-# child's copies say so; it is the one thing that belongs to the process, as the fork does.
-_open_anywhere: weakref.WeakSet[SocketCore] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for core in list(_open_anywhere):
-        core.gate = Gate(core.foreign_error)
-    _open_anywhere.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from threading import get_ident
-from typing import Any, NoReturn, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import trio
+from trio.abc import AsyncResource as AsyncResource
 
 from ..errors import MultipartError
 from ..messages import Packed, Sendable, pack, unpack
@@ -22,10 +23,10 @@ from .socket import SocketCore
 T = TypeVar("T")
 
 
-class SendVerbs:
+class SendVerbs(trio.abc.SendChannel[Sendable]):
     """For the socket types that send."""
 
-    core: SocketCore
+    _core: SocketCore
 
     @enable_ki_protection
     async def send(self, message: Sendable) -> None:
@@ -46,7 +47,7 @@ class SendVerbs:
             trio.ClosedResourceError: the socket is closed, or was closed meanwhile.
         """
         packed = message if type(message) is bytes else pack(message)
-        core = self.core
+        core = self._core
         if core.budget > 1:
             core.budget -= 1
             await checkpoint_if_cancelled()
@@ -61,7 +62,7 @@ class SendVerbs:
     def send_nowait(self, message: Sendable) -> None:
         """Queue a message, or raise ``trio.WouldBlock`` where :meth:`send` would wait."""
         packed = message if type(message) is bytes else pack(message)
-        core = self.core
+        core = self._core
         if get_ident() != core.thread:
             core.check_home()
         if not core.gate.send(packed):
@@ -78,7 +79,7 @@ class SendVerbs:
         nothing was queued.
         """
         batch = [message if type(message) is bytes else pack(message) for message in messages]
-        core = self.core
+        core = self._core
         await checkpoint()
         core.budget = core.options.checkpoint_every
         core.check_home()
@@ -98,13 +99,13 @@ class SendVerbs:
 
     async def wait_writable(self) -> None:
         """Wait until :meth:`send_nowait` would not raise WouldBlock. Takes nothing; somebody else may be quicker."""
-        await self.core.wait_ready(lambda gate: gate.can_send)
+        await self._core.wait_ready(lambda gate: gate.can_send)
 
     @property
     def writable(self) -> bool:
         """Whether a message could be sent now without waiting."""
-        self.core.check_home()
-        return self.core.gate.can_send
+        self._core.check_home()
+        return self._core.gate.can_send
 
     async def send_multipart(self, frames: Iterable[bytes | bytearray | memoryview]) -> None:
         """:meth:`send` under pyzmq's name, for a message of several frames."""
@@ -126,10 +127,10 @@ class SendVerbs:
         await self.send(serialize(value))
 
 
-class ReceiveVerbs:
+class ReceiveVerbs(trio.abc.ReceiveChannel[list[bytes]]):
     """For the socket types that receive."""
 
-    core: SocketCore
+    _core: SocketCore
 
     @enable_ki_protection
     async def receive(self) -> list[bytes]:
@@ -144,7 +145,7 @@ class ReceiveVerbs:
             StateError: REQ or REP, and it is not its turn to receive.
             trio.ClosedResourceError: the socket is closed, or was closed meanwhile.
         """
-        core = self.core
+        core = self._core
         if core.budget > 1:
             core.budget -= 1
             await checkpoint_if_cancelled()
@@ -159,7 +160,7 @@ class ReceiveVerbs:
 
     def receive_nowait(self) -> list[bytes]:
         """Take the next message, or raise ``trio.WouldBlock`` if there is none."""
-        core = self.core
+        core = self._core
         if get_ident() != core.thread:
             core.check_home()
         message = core.gate.receive()
@@ -175,7 +176,7 @@ class ReceiveVerbs:
         """
         if max_messages < 1:
             raise ValueError(f"max_messages is at least 1, not {max_messages}")
-        core = self.core
+        core = self._core
         await checkpoint()
         core.budget = core.options.checkpoint_every
         core.check_home()
@@ -190,7 +191,7 @@ class ReceiveVerbs:
         Raises:
             MultipartError: the message has several frames. It was not taken: :meth:`receive` gives it.
         """
-        core = self.core
+        core = self._core
         if core.budget > 1:
             core.budget -= 1
             await checkpoint_if_cancelled()
@@ -201,25 +202,25 @@ class ReceiveVerbs:
             core.check_home()
         while (message := core.gate.receive()) is None:
             await core.wait_to_receive()
-        if type(message) is bytes:
-            return message
-        self._not_single(message)
+        if type(message) is not bytes:
+            raise self._put_back(message)
+        return message
 
-    def _not_single(self, message: Packed) -> NoReturn:
-        self.core.gate.unreceive(message)
-        raise MultipartError(
+    def _put_back(self, message: Packed) -> MultipartError:
+        self._core.gate.unreceive(message)
+        return MultipartError(
             f"the next message has {len(message)} frames and recv() returns one; take it with receive() or recv_multipart()"
         )
 
     async def wait_readable(self) -> None:
         """Wait until :meth:`receive_nowait` would not raise WouldBlock. Takes nothing; somebody else may be quicker."""
-        await self.core.wait_ready(lambda gate: gate.can_receive)
+        await self._core.wait_ready(lambda gate: gate.can_receive)
 
     @property
     def readable(self) -> bool:
         """Whether a message could be received now without waiting."""
-        self.core.check_home()
-        return self.core.gate.can_receive
+        self._core.check_home()
+        return self._core.gate.can_receive
 
     async def recv_multipart(self) -> list[bytes]:
         """:meth:`receive` under pyzmq's name."""
@@ -242,6 +243,10 @@ class ReceiveVerbs:
 
     async def __anext__(self) -> list[bytes]:
         return await self.receive()
+
+
+class TwoWayVerbs(SendVerbs, ReceiveVerbs, trio.abc.Channel[list[bytes]]):
+    """For the socket types that send and receive."""
 
 
 class Requesting(Protocol):
@@ -286,7 +291,7 @@ def encode_topic(topic: bytes | str) -> bytes:
 class RequestVerb:
     """For REQ."""
 
-    core: SocketCore
+    _core: SocketCore
 
     @enable_ki_protection
     async def request(self, message: Sendable) -> list[bytes]:
@@ -303,11 +308,13 @@ class RequestVerb:
             StateError: a request made with ``send`` waits for its reply.
         """
         packed = message if type(message) is bytes else pack(message)
-        core = self.core
+        core = self._core
         await checkpoint_if_cancelled()
         core.check_home()
         if core.requesting:
-            raise trio.BusyResourceError(f"another request is under way on {core.name}: one socket asks one thing at a time")
+            raise trio.BusyResourceError(
+                f"another request is under way on {core.name}: one socket asks one thing at a time"
+            )
         core.requesting = True
         try:
             while not core.gate.send(packed):
@@ -326,28 +333,28 @@ class RequestVerb:
 class SubscribeVerbs:
     """For SUB and XSUB."""
 
-    core: SocketCore
+    _core: SocketCore
 
     def subscribe(self, topic: bytes | str = b"") -> None:
         """Receive messages whose first frame starts with this topic (``str``: its UTF-8); empty: all messages.
 
         Counted: as many :meth:`unsubscribe` undo it. Publishers learn of it at once, and again after a reconnect.
         """
-        subscriptions(self.core).subscribe(encode_topic(topic))
+        subscriptions(self._core).subscribe(encode_topic(topic))
 
     def unsubscribe(self, topic: bytes | str = b"") -> None:
         """Undo one :meth:`subscribe`. Nothing happens for a topic that is not subscribed to."""
-        subscriptions(self.core).unsubscribe(encode_topic(topic))
+        subscriptions(self._core).unsubscribe(encode_topic(topic))
 
 
 class WaitSubscribedVerb:
     """For PUB and XPUB."""
 
-    core: SocketCore
+    _core: SocketCore
 
     async def wait_subscribed(self, topic: bytes | str = b"", n: int = 1) -> None:
         """Wait until at least ``n`` peers are subscribed to a message that starts with this topic."""
-        core, prefix = self.core, encode_topic(topic)
+        core, prefix = self._core, encode_topic(topic)
         core.check_open()
         publisher = cast("Publishing", core.pattern)
         await core.wait_until(lambda: publisher.subscriber_count(prefix) >= n)

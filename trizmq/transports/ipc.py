@@ -33,7 +33,9 @@ class Ipc:
     def check_connect(self, address: str, endpoint: str) -> None:
         """See :class:`~trizmq.transports.base.Transport`."""
         if not hasattr(socket, "AF_UNIX"):
-            raise EndpointError(f"endpoint {endpoint!r}: this platform has no Unix domain sockets; use tcp://127.0.0.1:*")
+            raise EndpointError(
+                f"endpoint {endpoint!r}: this platform has no Unix domain sockets; use tcp://127.0.0.1:*"
+            )
         if address == "*":
             raise EndpointError(f"endpoint {endpoint!r}: '*' can be bound, not connected to; name the path")
         if "\0" in address:
@@ -45,7 +47,9 @@ class Ipc:
                 raise EndpointError(f"endpoint {endpoint!r}: the abstract name after '@' is empty")
         # an abstract name starts with a NUL and does not end with one
         if len(os.fsencode(address)) >= _MOST_BYTES + address.startswith("@"):
-            raise EndpointError(f"endpoint {endpoint!r}: the path is too long, the system allows {_MOST_BYTES - 1} bytes")
+            raise EndpointError(
+                f"endpoint {endpoint!r}: the path is too long, the system allows {_MOST_BYTES - 1} bytes"
+            )
 
     async def bind(self, address: str, endpoint: str, options: TransportOptions) -> SocketAcceptor:
         """See :class:`~trizmq.transports.base.Transport`."""
@@ -135,5 +139,3 @@ def _describe_peer(connected: socket.socket) -> str:
         return "localhost"
     pid, uid, gid = struct.unpack("3i", connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     return f"localhost:{uid}:{gid}:{pid}"
-
-

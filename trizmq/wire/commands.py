@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from ..errors import RemoteProtocolError
@@ -104,13 +104,19 @@ def parse_metadata(data: bytes, most: int) -> list[tuple[str, bytes]]:
 # ---- commands in traffic
 
 
+def subscription_command(message: Packed) -> bytes:
+    """The body of the command that says the same as a subscription or cancellation; empty for any other message."""
+    if isinstance(message, bytes) and message[:1] in (b"\x00", b"\x01"):
+        return make_command(SUBSCRIBE if message[0] else CANCEL, message[1:])
+    return b""
+
+
 def encode_subscribing(batch: list[Packed]) -> list[bytes]:
     """The buffers to write for a batch of a SUB or XSUB to a peer from ZMTP 3.1 on: its subscriptions become commands."""
     parts: list[bytes] = []
     for message in batch:
-        if isinstance(message, bytes) and message[:1] in (b"\x00", b"\x01"):
-            name = SUBSCRIBE if message[0] else CANCEL
-            parts.append(command_frame(make_command(name, message[1:])))
+        if command := subscription_command(message):
+            parts.append(command_frame(command))
         else:
             parts += encode([message])
     return [b"".join(parts)]
@@ -122,11 +128,13 @@ class TrafficCommands:
     All others are ignored, malformed ones too, as libzmq does: later versions may add commands.
     """
 
-    __slots__ = ("_out", "_publisher", "ttl")
+    __slots__ = ("_out", "_publisher", "frame", "ttl")
 
     def __init__(self, out: bytearray, publisher: bool) -> None:
         self._out = out
         self._publisher = publisher
+        #: How the body of a command becomes a frame on this connection.
+        self.frame: Callable[[bytes], bytes] = command_frame
         #: Seconds of silence after which the peer wants to be given up, as its last PING said; 0.0: never.
         self.ttl = 0.0
 
@@ -139,5 +147,9 @@ class TrafficCommands:
                 return b"\x00" + topic
             case (b"PING", data) if len(data) >= 2:  # libzmq answers shorter ones with stale memory
                 self.ttl = int.from_bytes(data[:2], "big") / 10
-                self._out += command_frame(make_command(PONG, data[2 : 2 + MAX_CONTEXT]))
+                self.send(make_command(PONG, data[2 : 2 + MAX_CONTEXT]))
         return None
+
+    def send(self, body: bytes) -> None:
+        """Queue a command."""
+        self._out += self.frame(body)

@@ -6,22 +6,16 @@ import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import TypeAlias
 
 from ..errors import IncompatiblePeerError, RemoteProtocolError
 from ..messages import Packed
 from .commands import TrafficCommands, encode_subscribing, make_metadata, make_ping, parse_metadata
-from .frames import (
-    Decoder,
-    DecoderV1,
-    command_frame,
-    encode,
-    encode_v1,
-    frame_header,
-    frame_header_v1,
-    parse_header,
-    parse_header_v1,
-)
+from .frame_by_frame import FrameByFrameDecoder
+from .frames import Decoder, command_frame, encode, frame_header, parse_header
+from .frames_v1 import encode_v1, frame_header_v1, open_frame_v1, parse_header_v1
 from .greeting import Dialect, Greeting
+from .guarded import Guarded
 from .mechanisms.base import AUTHENTICATING, COMPLETE, Mechanism, OurSide
 from .mechanisms.null import Null
 
@@ -30,6 +24,8 @@ _READ_SIZE_BUSY = 256 * 1024
 _READ_SIZE_LARGE = 1024 * 1024
 
 _MAX_IDENTITY = 255
+
+_ParseHeader: TypeAlias = Callable[[bytearray, int], tuple[int, int, int] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +142,6 @@ class Connection:
         """
         if not self.ready:
             raise RemoteProtocolError(f"the peer closed the connection during {self._phase.value}")
-        self._decoder.clear()
 
     def next_batch(self, most: int) -> list[Packed]:
         """Up to ``most`` whole messages of those received, in order; empty if none is complete.
@@ -172,7 +167,18 @@ class Connection:
     def ping(self, ttl: float, context: bytes = b"") -> None:
         """Queue a PING. Peers before ZMTP 3.0 have no such command, they get nothing."""
         if self.peer.version >= (3, 0):
-            self._out += command_frame(make_ping(ttl, context))
+            self._commands.send(make_ping(ttl, context))
+
+    @property
+    def authenticating(self) -> bool:
+        """Whether somebody has to be asked for this peer; the handshake rests until :meth:`authenticated`."""
+        return self._mechanism.state == AUTHENTICATING
+
+    def authenticated(self, status: str) -> None:
+        """Go on with the handshake; "200" lets the peer in (the status codes of ZAP, RFC 27)."""
+        self._mechanism.authenticated(status)
+        self._handshake_moved()
+        self._advance()
 
     @property
     def peer_ttl(self) -> float:
@@ -237,12 +243,12 @@ class Connection:
         self._handshake_moved()
         return True
 
-    def _take_frame(self, parse: Callable[[bytearray], tuple[int, int] | None], most: int, what: str) -> bytes | None:
+    def _take_frame(self, parse: _ParseHeader, most: int, what: str) -> bytes | None:
         """Take the next frame from the buffer, whatever its flags; None if it is not complete."""
-        header = parse(self._buffer)
+        header = parse(self._buffer, 0)
         if header is None:
             return None
-        start, size = header
+        _, start, size = header
         if size > most:
             raise RemoteProtocolError(f"the {what} has {size} bytes, more than {most}")
         stop = start + size
@@ -286,10 +292,17 @@ class Connection:
 
     def _begin_traffic(self) -> None:
         config = self._config
+        limits = config.max_message_size, config.max_frames, self._commands.receive
+        subscribing = config.socket_type in ("SUB", "XSUB") and self.peer.version >= (3, 1)
         if self._dialect in (Dialect.UNVERSIONED, Dialect.REVISION_0):
-            self._decoder = DecoderV1(config.max_message_size, config.max_frames, self._commands.receive)
             self.encode = encode_v1
-        elif config.socket_type in ("SUB", "XSUB") and self.peer.version >= (3, 1):
+            self._decoder = FrameByFrameDecoder(*limits, parse_header_v1, open_frame_v1)
+        elif guard := self._mechanism.guard:
+            guarded = Guarded(guard, subscribing)
+            self.encode = guarded.encode
+            self._commands.frame = guarded.command_frame
+            self._decoder = FrameByFrameDecoder(*limits, parse_header, guarded.open_frame)
+        elif subscribing:
             self.encode = encode_subscribing
         else:
             self.encode = encode

@@ -1,4 +1,4 @@
-"""Frames as bytes: the encoders and decoders of both framings (RFC 13, 15, 23 and 37). The hot path of the library.
+"""Frames of version 2 framing (ZMTP 2.0 and later, RFC 37) to bytes and from bytes: the hot path of the library.
 
 A decoder makes whole batches of messages in one call of one function, without an object or a call per frame. Most traffic
 is a run of messages of one size, so a run is recognised by its headers at C speed and cut in one comprehension.
@@ -26,14 +26,12 @@ _FIRST_WINDOW = 64
 # A body that arrives in crumbs costs up to 50 times its size in objects; so many pieces are joined into one block.
 _MOST_PIECES = 1024
 
-EMPTY_V1: Final = "a version 1 frame of length 0, which has no room for its flags"
-
-_SIZES = [bytes((size,)) for size in range(256)]
+_OCTETS = [bytes((size,)) for size in range(256)]
 _LAST = [bytes((0, size)) for size in range(256)]
 _MORE = [bytes((MORE, size)) for size in range(256)]
 
 
-# ---- encoding, version 2 framing (ZMTP 2.0 and later)
+# ---- encoding
 
 
 def frame_header(flags: int, size: int) -> bytes:
@@ -43,13 +41,15 @@ def frame_header(flags: int, size: int) -> bytes:
     return bytes((flags | LONG,)) + size.to_bytes(8, "big")
 
 
-def parse_header(data: bytes | bytearray) -> tuple[int, int] | None:
-    """Where the body of the frame at the start of the data begins, and its size; None if the header is not complete."""
-    if len(data) < 2:
+def parse_header(data: bytes | bytearray, position: int) -> tuple[int, int, int] | None:
+    """Flags, start and size of the body of the frame at a position; None if its header is not complete."""
+    if position + 2 > len(data):
         return None
-    if not data[0] & LONG:
-        return 2, data[1]
-    return (9, int.from_bytes(data[1:9], "big")) if len(data) >= 9 else None
+    flags = data[position]
+    if not flags & LONG:
+        return flags, position + 2, data[position + 1]
+    start = position + 9
+    return (flags, start, int.from_bytes(data[position + 1 : start], "big")) if start <= len(data) else None
 
 
 def command_frame(body: bytes) -> bytes:
@@ -63,7 +63,7 @@ def encode(batch: list[Packed]) -> list[bytes]:
         message = batch[0]
         if isinstance(message, bytes) and len(message) < 256:
             return [_LAST[len(message)] + message]
-    elif set(map(type, batch)) == {bytes}:
+    elif (kinds := set(map(type, batch))) == {bytes}:
         bodies = cast("list[bytes]", batch)
         sizes = set(map(len, bodies))
         if len(sizes) == 1:
@@ -73,6 +73,19 @@ def encode(batch: list[Packed]) -> list[bytes]:
         elif max(sizes) < 256:
             headers = _LAST
             return [b"".join([part for body in bodies for part in (headers[len(body)], body)])]
+    elif kinds == {list} and set(map(len, batch)) == {2}:
+        firsts, lasts = zip(*cast("list[list[bytes]]", batch), strict=True)
+        if max(map(len, firsts)) < 256 and max(map(len, lasts)) < 256:
+            more, headers = _MORE, _LAST
+            return [
+                b"".join(
+                    [
+                        part
+                        for first, last in zip(firsts, lasts, strict=True)
+                        for part in (more[len(first)], first, headers[len(last)], last)
+                    ]
+                )
+            ]
     return _encode_any(batch)
 
 
@@ -102,52 +115,6 @@ def _encode_any(batch: list[Packed]) -> list[bytes]:
             buffers.append(b"".join(parts))
             buffers.append(last)
             parts.clear()
-    if parts:
-        buffers.append(b"".join(parts))
-    return buffers
-
-
-# ---- encoding, version 1 framing (ZMTP 1.0)
-
-
-def frame_header_v1(flags: int, size: int) -> bytes:
-    """The header of a version 1 frame: its length counts the flags octet too, and is long from 255 on (libzmq)."""
-    if size < 254:
-        return bytes((size + 1, flags))
-    return b"\xff" + (size + 1).to_bytes(8, "big") + bytes((flags,))
-
-
-def parse_header_v1(data: bytes | bytearray) -> tuple[int, int] | None:
-    """The same as :func:`parse_header` for a version 1 frame."""
-    if not data:
-        return None
-    start, length = 2, data[0]
-    if length == 0xFF:
-        start = 10
-        if len(data) < start:
-            return None
-        length = int.from_bytes(data[1:9], "big")
-    if not length:
-        raise RemoteProtocolError(EMPTY_V1)
-    return (start, length - 1) if len(data) >= start else None
-
-
-def encode_v1(batch: list[Packed]) -> list[bytes]:
-    """The buffers to write for a batch to a ZMTP 1.0 peer."""
-    buffers: list[bytes] = []
-    parts: list[bytes] = []
-    for message in batch:
-        frames = [message] if isinstance(message, bytes) else message
-        more = len(frames)
-        for body in frames:
-            more -= 1
-            parts.append(frame_header_v1(MORE if more else 0, len(body)))
-            if len(body) < LARGE:
-                parts.append(body)
-            else:
-                buffers.append(b"".join(parts))
-                buffers.append(body)
-                parts.clear()
     if parts:
         buffers.append(b"".join(parts))
     return buffers
@@ -225,13 +192,6 @@ class Decoder:
         self._body = message
         self.has_input = True
 
-    def clear(self) -> None:
-        """Forget everything that is not a whole message: the stream has ended."""
-        self._frames = None
-        self._blocks.clear()
-        self._pieces.clear()
-        self.missing = 0
-
     def _begin_body(self, flags: int, start: int, missing: int) -> None:
         """A frame ends beyond the data: keep what is there of its body, and collect the rest."""
         self._flags = flags
@@ -241,15 +201,15 @@ class Decoder:
     def _violated(self, reason: str, before: list[Packed]) -> list[Packed]:
         """The peer broke the protocol: raise, or first deliver the messages that it sent before."""
         self._violation = reason
-        self.clear()
-        self._data, self._position = b"", 0
+        self._data, self._position, self._frames = b"", 0, None
         self.has_input = True  # the next call raises
         if before:
             return before
         raise RemoteProtocolError(reason)
 
-    def _too_large(self, size: int) -> str:
-        return f"a message of more than {self._max_size} bytes: a frame announces {size}, after {self._size} in others"
+    def _too_large(self, size: int, frames: list[bytes] | None) -> str:
+        others = sum(map(len, frames)) if frames is not None else 0
+        return f"a message of more than {self._max_size} bytes: a frame announces {size}, after {others} in others"
 
     def _too_many_frames(self) -> str:
         return f"a message of more than {self._max_frames} frames"
@@ -271,7 +231,8 @@ class Decoder:
         flags = self._flags if body is not None else 0
         messages: list[Packed] = []
         add = messages.append
-        previous = -1  # size of the last short one-frame message
+        began = body_1 = began_2 = start = -1  # of the message under way: itself, its first body, its second frame
+        previous = -1  # size of the last one-frame message
         no_run_before = 0  # where it is worth looking for a run again
         patience = _SHORTEST_RUN
         window = _FIRST_WINDOW
@@ -291,7 +252,7 @@ class Decoder:
                     size = data[position + 1]
                 following = start + size
                 if size > limit or (frames is not None and not flags & COMMAND and self._size + size > limit):
-                    return self._violated(self._too_large(size), messages)
+                    return self._violated(self._too_large(size, frames), messages)
                 if following > end:
                     self._begin_body(flags, start, following - end)
                     position = end
@@ -314,9 +275,11 @@ class Decoder:
                             patience = min(patience * 2, 256)
                     previous = size
                 body = data[start:following]
+                head = position
                 position = following
             else:
                 self._body = None
+                head = -1
             if not flags & 5:  # neither MORE nor COMMAND; reserved bits are ignored, as libzmq does
                 if frames is None:
                     add(body)
@@ -352,7 +315,7 @@ class Decoder:
                 if frames is None:
                     frames = [body]
                     self._size = len(body)
-                    began, body_1, began_2 = began_now, start, position
+                    began, body_1, began_2 = head, start, position
                 else:
                     frames.append(body)
                     self._size += len(body)
@@ -369,65 +332,10 @@ class Decoder:
         return messages
 
 
-class DecoderV1(Decoder):
-    """The same for version 1 framing (ZMTP 1.0), which has no commands and is rare: it takes no short cuts."""
-
-    __slots__ = ()
-
-    def decode(self, most: int) -> list[Packed]:
-        """Up to ``most`` whole messages, in order."""
-        if self._violation:
-            raise RemoteProtocolError(self._violation)
-        data = self._data
-        position = self._position
-        end = len(data)
-        frames = self._frames
-        body = self._body
-        flags = self._flags if body is not None else 0
-        messages: list[Packed] = []
-        self.has_input = False
-        while len(messages) < most:
-            if body is None:
-                if position == end:
-                    break
-                if (length := data[position]) == 0xFF:
-                    start = position + 10
-                    length = int.from_bytes(data[position + 1 : position + 9], "big") if start <= end else -1
-                else:
-                    start = position + 2
-                if not length:
-                    return self._violated(EMPTY_V1, messages)
-                if start > end:
-                    break
-                flags = data[start - 1]
-                size = length - 1
-                following = start + size
-                if size > self._max_size or (frames is not None and self._size + size > self._max_size):
-                    return self._violated(self._too_large(size), messages)
-                if following > end:
-                    self._begin_body(flags, start, following - end)
-                    position = end
-                    break
-                body = data[start:following]
-                position = following
-            else:
-                self._body = None
-            if frames is None:
-                frames = []
-                self._size = 0
-            frames.append(body)
-            self._size += len(body)
-            if not flags & MORE:
-                messages.append(frames if len(frames) > 1 else body)
-                frames = None
-            elif len(frames) >= self._max_frames:
-                return self._violated(self._too_many_frames(), messages)
-            body = None
-        else:
-            self.has_input = position < end or self._body is not None
-        if position == end:
-            self._data, self._position = b"", 0
-        else:
-            self._position = position
-        self._frames = frames
-        return messages
+def _count_alike(data: bytes, position: int, step: int, count: int, header: bytes) -> int:
+    """How many of ``count`` places, ``step`` bytes apart, begin with this header: up to the first that does not."""
+    for offset, octet in enumerate(header, position):
+        column = data[offset : position + count * step : step]
+        if column.count(octet) != count:
+            count -= len(column.lstrip(_OCTETS[octet]))
+    return count

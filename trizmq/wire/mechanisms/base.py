@@ -64,8 +64,9 @@ class Mechanism(ABC):
         """The as-server octet of our greeting."""
         return self.side.server
 
+    @abstractmethod
     def start(self) -> None:
-        """Both greetings are complete."""
+        """Both greetings are complete: the side that speaks first queues its command."""
 
     def receive(self, body: bytes) -> None:
         """Take a command of the peer.

@@ -1,0 +1,136 @@
+"""The endpoint table: what a socket is bound and connected to."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Protocol
+
+import outcome
+import trio
+
+from ..endpoints import split_endpoint
+from ..errors import EndpointError
+from ..patterns.base import Refused
+from ..transports import find_transport
+from .checkpoints import checkpoint
+from .connector import Connector
+from .inproc import InprocBinding, InprocConnection
+from .listener import Listener
+
+if TYPE_CHECKING:
+    from .home import SocketHome
+    from .socket import SocketCore
+
+
+class Endpoint(Protocol):
+    """What the table of endpoints holds: a listener, a connector, or one of their inproc counterparts."""
+
+    endpoint: str
+
+    def stop(self) -> None:
+        """The socket is closing: let nobody in any more."""
+
+    def close(self) -> None:
+        """``unbind`` or ``disconnect``."""
+
+
+class EndpointTable:
+    """Opens, finds and closes the endpoints of one socket."""
+
+    def __init__(self, core: SocketCore) -> None:
+        self._core = core
+        self._binds: dict[str, Endpoint] = {}
+        self._connects: dict[str, list[Endpoint]] = {}
+
+    async def bind(self, endpoint: str, home: SocketHome, nursery: trio.Nursery) -> str:
+        """See :meth:`trizmq.Socket.bind`."""
+        core = self._core
+        transport, address = find_transport(endpoint)
+        if transport is None:
+            binding = InprocBinding(core, endpoint, address, home.inproc_names)
+            binding.open()
+            self._binds[endpoint] = binding
+            await checkpoint()
+            return endpoint
+        transport.check_bind(address, endpoint)
+        listener = Listener(core, endpoint, transport, address)
+        name = f"trizmq {core.name} listener {endpoint}"
+        bound: str = await nursery.start(self._run_listener, listener, name=name)
+        return bound
+
+    async def _run_listener(self, listener: Listener, *, task_status: trio.TaskStatus[str]) -> None:
+        result = await outcome.acapture(listener.run, task_status)
+        # an error before the endpoint is bound belongs to the caller of bind, who waits for it
+        if listener.bound and isinstance(result, outcome.Error) and isinstance(result.error, Exception):
+            self._core.fail(result.error)
+        else:
+            result.unwrap()
+
+    def connect(self, endpoint: str, routing_id: bytes, home: SocketHome) -> None:
+        """See :meth:`trizmq.Socket.connect`."""
+        core = self._core
+        transport, address = find_transport(endpoint)
+        if transport is None:
+            connection = InprocConnection(core, endpoint, address, home.inproc_names, routing_id)
+            connection.open()
+            self._connects.setdefault(endpoint, []).append(connection)
+            return
+        transport.check_connect(address, endpoint)
+        connector = Connector(core, endpoint, transport, address, routing_id)
+        if not core.options.immediate:
+            # a PAIR that has a peer refuses; it is asked again with each connection
+            with contextlib.suppress(Refused):
+                connector.session.attach()
+        self._connects.setdefault(endpoint, []).append(connector)
+        core.start(connector.run, name=f"connector {endpoint}")
+
+    def opened(self, listener: Listener) -> None:
+        """A listener is bound."""
+        self._binds[listener.endpoint] = listener
+
+    def ended(self, endpoint: Endpoint) -> None:
+        """An endpoint has come to its end."""
+        if self._binds.get(endpoint.endpoint) is endpoint:
+            del self._binds[endpoint.endpoint]
+        connects = self._connects.get(endpoint.endpoint, [])
+        if endpoint in connects:
+            connects.remove(endpoint)
+            if not connects:
+                del self._connects[endpoint.endpoint]
+
+    def unbind(self, endpoint: str) -> None:
+        """See :meth:`trizmq.Socket.unbind`."""
+        split_endpoint(endpoint)
+        bound = self._binds.pop(endpoint, None)
+        if bound is None:
+            raise EndpointError(f"{endpoint!r} is not bound here; bound are: {', '.join(self._binds) or 'none'}")
+        bound.close()
+
+    def disconnect(self, endpoint: str) -> None:
+        """See :meth:`trizmq.Socket.disconnect`."""
+        split_endpoint(endpoint)
+        connections = self._connects.pop(endpoint, None)
+        if connections is None:
+            known = ", ".join(self._connects) or "none"
+            raise EndpointError(f"{endpoint!r} is not connected to; connected are: {known}")
+        for connection in connections:
+            connection.close()
+
+    def stop(self) -> None:
+        """The socket is closing: let nobody in any more."""
+        for endpoint in self._all():
+            endpoint.stop()
+
+    def end_inproc(self) -> None:
+        """The socket is closed: leave what was sent over inproc to the other sides."""
+        for endpoint in self._all():
+            if isinstance(endpoint, InprocConnection):
+                endpoint.end()
+
+    def _all(self) -> list[Endpoint]:
+        return [*self._binds.values(), *(one for several in self._connects.values() for one in several)]
+
+    def describe(self) -> str:
+        """For people."""
+        bound = "".join(f", bound to {endpoint}" for endpoint in self._binds)
+        return bound + "".join(f", connecting to {endpoint}" for endpoint in self._connects)
