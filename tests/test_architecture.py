@@ -19,6 +19,8 @@ PACKAGE = ROOT / "trizmq"
 
 # ---- the layers
 
+#: Tells what there is in the layers below, so it may look at all of them.
+INVENTORY = {"capabilities"}
 LEAVES = {"_version", "endpoints", "errors", "events", "messages", "options"}
 PROGRAMS = {"__main__", "demo"}
 FOLDERS = {"wire", "patterns", "runtime", "transports"}
@@ -33,7 +35,8 @@ MAY_IMPORT = {
     "public": {"leaves", "public", "runtime", "patterns"},
     "testing": {"leaves", "public", "runtime", "transports", "wire", "patterns", "testing", "package"},
     "programs": {"leaves", "public", "testing", "programs", "package"},
-    "package": {"leaves", "public", "runtime"},  # re-exports only, see below
+    "inventory": {"leaves", "transports", "wire", "inventory"},
+    "package": {"leaves", "public", "runtime", "inventory"},  # re-exports only, see below
 }
 #: What else than the standard library they import.
 THIRD_PARTY = {
@@ -57,10 +60,13 @@ SCHEDULING = {
     "temporarily_detach_coroutine_object",
     "wait_task_rescheduled",
 }
+#: A transport's stream keeps the contract of ``trio.abc.Stream``, every method a checkpoint, and cannot import the runtime.
+MAY_SCHEDULE = {"trizmq.runtime.checkpoints", "trizmq.transports.sockets"}
 SLEEPING = {"sleep", "sleep_until"}
 #: The modules that may wait for time to pass. Everything else waits for what it wants to happen.
 MAY_SLEEP = {
     "trizmq.runtime.connector": "the back-off between two attempts to connect",
+    "trizmq.runtime.listener": "the pause after a failed accept, for others to free a descriptor",
 }
 THREADS = {"_thread", "asyncio", "concurrent", "multiprocessing", "threading"}
 MOST_LINES = 450
@@ -83,7 +89,7 @@ class Module:
         if head in FOLDERS:
             return head
         if not rest:
-            for layer, names in {"leaves": LEAVES, "programs": PROGRAMS, "testing": {"testing"}}.items():
+            for layer, names in {"leaves": LEAVES, "programs": PROGRAMS, "inventory": INVENTORY}.items():
                 if head in names:
                     return layer
         return "testing" if head == "testing" else "public"
@@ -207,7 +213,7 @@ def only_pipe_opens_memory_channels(module: Module) -> Iterator[Finding]:
 
 def only_checkpoints_schedules(module: Module) -> Iterator[Finding]:
     """What yields to the scheduler, and how often, is decided in one place (ParkingLot and the like are free)."""
-    if module.name != "trizmq.runtime.checkpoints":
+    if module.name not in MAY_SCHEDULE:
         for line, what in uses(module, SCHEDULING, "trio.lowlevel"):
             yield line, f"{what} belongs to runtime/checkpoints.py"
 

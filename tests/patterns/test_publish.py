@@ -126,6 +126,7 @@ def test_welcome_comes_first(pub: Rig[Pub]) -> None:
     peer = FakePeer()
     pub.pattern.attach(peer)
     peer.inlet.messages = [b"\1"]
+    peer.connected = True
     pub.pattern.arrived(peer)  # before it is connected: looked at later
     pub.connect(peer)
     pub.send(b"x")
@@ -160,7 +161,10 @@ def test_a_lost_subscriber_has_no_subscriptions(pub: Rig[Pub]) -> None:
     pub.lose(peer)
     pub.send(b"A")
     assert peer.outlet.messages == []
-    pub.come(peer, SUB_A)  # too late
+    pub.come(peer, SUB_A, [SUB_B, b"x"])  # too late
+    assert peer.inlet.taken == 0
+    assert pub.drops == {DropReason.UNEXPECTED: 1}
+    pub.connect(peer)
     assert pub.pattern.topics_count == 0
     pub.pattern.detach(peer)
     pub.pattern.detach(peer)

@@ -56,7 +56,9 @@ def test_the_context_of_our_ping_is_limited() -> None:
         make_ping(0, b"c" * 17)
 
 
-names = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=255).map(lambda name: f"X-{name}"[:255])
+names = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=255).map(
+    lambda name: f"X-{name}"[:255]
+)
 
 
 @given(st.lists(st.tuples(names, st.binary(max_size=40)), max_size=10))

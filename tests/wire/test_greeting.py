@@ -13,7 +13,7 @@ from trizmq.errors import IncompatiblePeerError, RemoteProtocolError
     [
         b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",  # 1: a ZMTP 1.0 identity of 70 bytes
         b"\xff",  # 3
-        unhex("ff 00*7 01 00"),  # 4: the long header of a ZMTP 1.0 identity
+        unhex("ff 00*7 02 00"),  # 4: the long header of a ZMTP 1.0 identity
         unhex("ff 00*7"),
         SIGNATURE,
         SIGNATURE + b"\x00",
@@ -59,6 +59,10 @@ def test_socket_types_of_2_0_peers_are_not_checked(octet: int) -> None:
     outcome = feed(router, [SIGNATURE + bytes((1, octet)) + unhex("00 00 00 01 78")])
     assert outcome.messages == [b"x"]
     assert router.peer.socket_type == ("PUB" if octet == 1 else "")
+
+
+def test_a_long_header_for_an_empty_identity() -> None:  # 4
+    assert feed(started("ROUTER"), [unhex("ff 00*7 01 00 02 00 78")]).messages == [b"x"]
 
 
 def test_revision_0_frames() -> None:  # 10

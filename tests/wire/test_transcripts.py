@@ -151,7 +151,9 @@ def test_identity_and_x_properties_in_key_order_as_given() -> None:
     dealer = started("DEALER", identity=b"CLI", metadata=(("X-a", b"b"), ("X-k", b"a:b")))
     dealer.receive_data(SIGNATURE + b"\x03" + REST_OF_GREETING)
     assert dealer.data_to_send().endswith(
-        unhex("08 49 64 65 6e 74 69 74 79 00 00 00 03 43 4c 49 03 58 2d 61 00 00 00 01 62 03 58 2d 6b 00 00 00 03 61 3a 62")
+        unhex(
+            "08 49 64 65 6e 74 69 74 79 00 00 00 03 43 4c 49 03 58 2d 61 00 00 00 01 62 03 58 2d 6b 00 00 00 03 61 3a 62"
+        )
     )
 
 

@@ -127,7 +127,8 @@ class Pattern:
     def disconnected(self, peer: Peer) -> None:
         """The connection is lost; the peer stays attached, its queue stays, and ``connected`` may follow again.
 
-        All that the connection delivered has been announced by ``arrived`` before.
+        What the connection delivered has been announced by ``arrived`` before, except after a failed write: then input may
+        still come, until ``connected`` is called again.
         """
 
     def detach(self, peer: Peer) -> None:

@@ -69,8 +69,10 @@ class Pub(Pattern):
         self.disconnected(peer)
 
     def arrived(self, peer: Peer) -> None:
-        if peer not in self._peers:
-            return  # looked at in connected()
+        late = peer not in self._peers
+        if late and peer.connected:
+            return  # connected() looks at it
+        # After a failed write input may still come: from a connection whose subscriptions count no more.
         inlet = peer.inbound
         changed = False
         while (batch := inlet.take()) is not None:
@@ -78,7 +80,7 @@ class Pub(Pattern):
             for message in batch:
                 if isinstance(message, bytes):
                     if message[:1] in _SUBSCRIBE_OR_CANCEL:
-                        changed |= self._apply(peer, message)
+                        changed |= not late and self._apply(peer, message)
                     else:
                         kept += self._keep(peer, message)
                     continue
@@ -86,7 +88,7 @@ class Pub(Pattern):
                 rest: list[bytes] = []
                 for at, frame in enumerate(message):
                     if frame[:1] in _SUBSCRIBE_OR_CANCEL and not (at and only_first):
-                        changed |= self._apply(peer, frame)
+                        changed |= not late and self._apply(peer, frame)
                     else:
                         rest.append(frame)
                 if rest:
@@ -123,7 +125,7 @@ class Pub(Pattern):
     def send(self, message: Packed) -> bool:
         if self._special:
             return self._send_specially(message)
-        for peer in self._match(message if type(message) is bytes else message[0]):  # type: ignore[arg-type]
+        for peer in self._match(message if type(message) is bytes else message[0]):  # type: ignore[arg-type]  # mypy does not narrow by type()
             if not peer.outbound.put(message):
                 self.drop(DropReason.SEND_HWM, peer, 1)
         return True

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from ..events import Closed, Connected, ConnectRetried, DropReason
+from ..events import Closed, Connected, ConnectRetried
 from ..transports.base import Transport
 from .session import Session
 
@@ -48,7 +48,7 @@ class Connector:
                     await trio.sleep(wait)
                     delay = min(delay * 2, core.options.reconnect_interval_max)
         finally:
-            session.end(DropReason.LINGER)
+            session.end()
             core.endpoints.ended(self)
             core.tell(Closed(self.endpoint))
 

@@ -84,9 +84,11 @@ class Engine:
         while True:
             if out := connection.data_to_send():
                 await link.send([out])
+                self._counters.bytes_sent += len(out)
             if connection.ready:
                 return connection.peer
             data = await link.receive_some(connection.read_size)
+            self._counters.bytes_received += len(data)
             if not data:
                 connection.receive_eof()
                 raise trio.BrokenResourceError("the peer closed the connection during the handshake")

@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from ..errors import IncompatiblePeerError
-from ..events import Closed, Disconnected, DropReason, HandshakeFailed, Listening
+from ..events import Closed, Disconnected, HandshakeFailed, Listening
 from ..patterns.base import Refused
 from ..transports.inproc import InprocNames
 from .session import Session
@@ -184,7 +184,7 @@ class InprocConnection:
         """``disconnect``."""
         self._names.forget(self._name, self)
         self.part(wait_again=False)
-        self._session.end(DropReason.LINGER)
+        self._session.end()
         self.core.endpoints.ended(self)
         self.core.tell(Closed(self.endpoint))
 

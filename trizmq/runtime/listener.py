@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from ..events import Accepted, AcceptFailed, Closed, Listening
-from ..transports.base import Link, Transport
+from ..transports.base import Acceptor, Link, Transport
 from .session import Session
 
 if TYPE_CHECKING:
@@ -30,11 +30,13 @@ class Listener:
         #: What was asked for, and after the bind what came of it.
         self.endpoint = endpoint
         self.bound = False
+        self._acceptor: Acceptor | None = None
 
     async def run(self, task_status: trio.TaskStatus[str]) -> None:
         """Bind, tell the caller the resolved endpoint, then accept until ``close``. Errors of the bind are the caller's."""
         core = self._core
         acceptor = await self._transport.bind(self._address, self.endpoint, core.transport_options())
+        self._acceptor = acceptor
         self.endpoint = acceptor.endpoint
         try:
             self.bound = True
@@ -53,8 +55,7 @@ class Listener:
                     core.start(self._serve, link, name=f"session {self.endpoint} from {link.address}")
         finally:
             core.endpoints.ended(self)
-            with trio.CancelScope(shield=True):
-                await acceptor.aclose()
+            acceptor.close()
             core.tell(Closed(self.endpoint))
 
     async def _serve(self, link: Link) -> None:
@@ -67,8 +68,10 @@ class Listener:
             self._connections.discard(scope)
 
     def stop(self) -> None:
-        """Accept no more connections."""
+        """Accept no more connections; the address is free at once."""
         self._scope.cancel()
+        if self._acceptor is not None:
+            self._acceptor.close()
 
     def close(self) -> None:
         """``unbind``: accept no more connections, and end those that were accepted here, as libzmq does."""

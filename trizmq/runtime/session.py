@@ -117,7 +117,7 @@ class Session:
         else:
             self.end()
 
-    def end(self, reason: DropReason = DropReason.PEER_GONE) -> None:
+    def end(self) -> None:
         """The relation is over. What the peer has sent stays readable; what is queued for it is dropped and counted."""
         if not self._attached:
             return
@@ -126,7 +126,12 @@ class Session:
         self._core.sessions.discard(self)
         if not self._retired:
             self._core.pattern.detach(self.peer)
-        self.discard_queue(reason)
+        queued = self.outbound.queued
+        if queued > 0:
+            self.outbound.take()
+            self.outbound.release(queued)
+            wanted = self._retired or self._core.closed
+            self._core.drop(DropReason.LINGER if wanted else DropReason.PEER_GONE, self.peer, queued)
         self._core.peers_changed()
 
     def hand_over(self) -> None:
@@ -147,14 +152,6 @@ class Session:
         if self._attached and not self._retired:
             self._retired = True
             self._core.pattern.detach(self.peer)
-
-    def discard_queue(self, reason: DropReason) -> None:
-        """Drop what is queued for the peer."""
-        queued = self.outbound.queued
-        if queued > 0:
-            self.outbound.take()
-            self.outbound.release(queued)
-            self._core.drop(reason, self.peer, queued)
 
     def renew(self) -> None:
         """Give up the connection; a connecting side makes a new one at once."""

@@ -177,10 +177,7 @@ class SocketCore:
                 with trio.move_on_after(self.options.linger):
                     await self._drain()
         finally:
-            self._end_all()
-            with trio.CancelScope(shield=True):
-                await self._finished.wait()
-            self._monitor.end()
+            await self._end_all()
         await checkpoint()
 
     async def _drain(self) -> None:
@@ -201,16 +198,18 @@ class SocketCore:
         waiting = [(session.outbound.queued, session.endpoint) for session in self.sessions if not session.drained]
         return "waiting to write " + ", ".join(f"{count} messages to {endpoint}" for count, endpoint in waiting)
 
-    def _end_all(self) -> None:
+    async def _end_all(self) -> None:
         self.endpoints.end_inproc()
         for connection in list(self.inproc_joined):
             connection.part(wait_again=True)
-        discarded = sum(session.outbound.queued for session in self.sessions)
-        for session in list(self.sessions):
-            session.end(DropReason.LINGER)
-        if discarded > 0:
-            _log.warning("%s: closed with %d messages unsent, they are discarded", self.name, discarded)
+        before = self.counters.drops.get(DropReason.LINGER, 0)
         self._scope.cancel()
+        with trio.CancelScope(shield=True):
+            await self._finished.wait()
+        discarded = self.counters.drops.get(DropReason.LINGER, 0) - before
+        if discarded:
+            _log.warning("%s: closed with %d messages unsent, they are discarded", self.name, discarded)
+        self._monitor.end()
 
     # ---- is it ours
 

@@ -65,8 +65,8 @@ class Acceptor(Protocol):
             OSError: this one could not be accepted; there may be others.
         """
 
-    async def aclose(self) -> None:
-        """Stop listening and free the address."""
+    def close(self) -> None:
+        """Stop listening and free the address, which can be bound again at once. A second call does nothing."""
 
 
 @dataclass(frozen=True, slots=True)

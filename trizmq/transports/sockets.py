@@ -195,10 +195,11 @@ class SocketAcceptor:
             except OSError:  # it was gone before we could ask for its address
                 accepted.close()
 
-    async def aclose(self) -> None:
-        """See :meth:`Acceptor.aclose`."""
+    def close(self) -> None:
+        """See :meth:`Acceptor.close`."""
+        if self._socket.fileno() < 0:
+            return
         trio.lowlevel.notify_closing(self._socket)
         self._socket.close()
         if self._cleanup is not None:
             self._cleanup()
-        await trio.lowlevel.checkpoint()
