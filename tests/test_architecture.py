@@ -314,7 +314,7 @@ BROKEN: list[tuple[Rule, str, str]] = [
     (tasks_have_names, "trizmq.runtime.socket", "trio.lowlevel.spawn_system_task(run)"),
     (nothing_sleeps_for_a_condition, "trizmq.runtime.socket", "async def f(): await trio.sleep(0.1)"),
     (nothing_sleeps_for_a_condition, "trizmq.runtime.connector", "import time\ntime.sleep(1)"),
-    (nothing_sleeps_for_a_condition, "trizmq.runtime.listener", "from trio import sleep_until"),
+    (nothing_sleeps_for_a_condition, "trizmq.runtime.session", "from trio import sleep_until"),
     (no_threads, "trizmq.runtime.socket", "import threading"),
     (no_threads, "trizmq.transports.tcp", "from concurrent.futures import ThreadPoolExecutor"),
     (no_threads, "trizmq.transports.tcp", "async def f(): await trio.to_thread.run_sync(g)"),

@@ -38,12 +38,12 @@ class PeerStatistics:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """A snapshot of what a socket has done so far. The counters only grow; units are messages and bytes of frames."""
+    """A snapshot of what a socket has done so far. The counters only grow; units are messages and bytes."""
 
     messages_sent: int  #: handed to the operating system, or to the peer over inproc
     messages_received: int  #: decoded and queued, or taken from the peer over inproc
-    bytes_sent: int  #: wire bytes written; over inproc the bytes of the frames
-    bytes_received: int  #: wire bytes read; over inproc the bytes of the frames
+    bytes_sent: int  #: bytes written to connections, headers included; inproc moves none
+    bytes_received: int  #: bytes read from connections, headers included; inproc moves none
     reconnects: int  #: connections that replaced a lost one
     drops: Mapping[DropReason, int] = field(default_factory=lambda: MappingProxyType({}))
     peers: tuple[PeerStatistics, ...] = ()

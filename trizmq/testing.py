@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from .context import Context
+from .events import Disconnected
 from .sockets import Pair, Pull, Push
 
 # Sizes around which framing and buffering change: the short header's end, a read's size, more than any kernel buffer.
@@ -106,6 +107,7 @@ async def _check_connect_before_bind(context: Context, endpoint: str) -> None:
 async def _check_rebind(context: Context, endpoint: str) -> None:
     async with context.socket(Push) as push:
         push.connect(endpoint)
+        events = push.events()
         for number in (b"1", b"2"):
             async with context.socket(Pull) as pull:
                 await pull.bind(endpoint)
@@ -113,8 +115,9 @@ async def _check_rebind(context: Context, endpoint: str) -> None:
                 await push.send(number)
                 received = await pull.receive()
                 assert received == [number], f"after {number!r} was sent to binder {number!r}, it received {received!r}"
-            while push.statistics().peers[0].connected:
-                await trio.sleep(0.001)
+            async for event in events:
+                if isinstance(event, Disconnected):
+                    break
 
 
 async def _check_back_pressure(context: Context, endpoint: str) -> None:

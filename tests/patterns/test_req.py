@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -491,10 +492,17 @@ class Requests(RuleBasedStateMachine):
             if connected:
                 self.rig.connect(peer)
 
-    @precondition(lambda self: not self.waiting)
+    def _choose(self, data: st.DataObject, peers: list[FakePeer]) -> FakePeer:
+        return data.draw(st.sampled_from(peers))
+
+    # ---- the application
+
     @rule()
     def request(self) -> None:
-        self.rig.pattern.abandon()
+        """Give up the one under way, if there is one, and make another."""
+        if self.waiting:
+            self.rig.pattern.abandon()
+            assert not self.rig.pattern.can_receive
         could = self.rig.pattern.can_send
         self.waiting = self.rig.pattern.send(b"%d" % (self.number + 1))
         assert self.waiting == could
@@ -507,49 +515,41 @@ class Requests(RuleBasedStateMachine):
         self.waiting = False
         assert not self.rig.pattern.can_receive
 
-    @precondition(lambda self: self.waiting)
-    @rule()
+    @invariant()
     def receive(self) -> None:
-        could = self.rig.pattern.can_receive
-        try:
-            reply = self.rig.pattern.receive()
-        except PeerLostError:
-            assert could
+        if getattr(self, "waiting", False) and self.rig.pattern.can_receive:
             self.waiting = False
-            return
-        assert (reply is not None) == could
-        if reply is not None:
-            assert reply == b"%d" % self.number, "a stale reply"
-            self.waiting = False
+            try:
+                assert self.rig.pattern.receive() == b"%d" % self.number, "a stale reply"
+            except PeerLostError:
+                pass
 
-    @rule(data=st.data())
-    def write(self, data: st.DataObject) -> None:
-        peer = data.draw(st.sampled_from(self.peers))
-        if peer.connected:
-            for message in peer.outlet.read():
-                if isinstance(message, list):
-                    self.asked[peer].append(message)
+    # ---- the peers
 
+    @precondition(lambda self: any(peer.connected and peer.outlet.queued for peer in self.peers))
+    @rule(data=st.data(), everything=st.booleans())
+    def write(self, data: st.DataObject, everything: bool) -> None:
+        peer = self._choose(data, [peer for peer in self.peers if peer.connected and peer.outlet.queued])
+        messages = peer.outlet.messages[: None if everything else 1]
+        del peer.outlet.messages[: len(messages)]
+        self.asked[peer] += [message for message in messages if isinstance(message, list)]
+
+    @precondition(lambda self: any(self.asked.values()))
     @rule(data=st.data())
     def reply(self, data: st.DataObject) -> None:
-        peer = data.draw(st.sampled_from(self.peers))
-        if self.asked[peer]:
-            at = data.draw(st.integers(0, len(self.asked[peer]) - 1))
-            self.rig.come(peer, [b"", self.asked[peer].pop(at)[-1]])
+        peer = self._choose(data, [peer for peer in self.peers if self.asked[peer]])
+        at = data.draw(st.integers(0, len(self.asked[peer]) - 1))
+        self.rig.come(peer, [b"", self.asked[peer].pop(at)[-1]])
 
-    @rule(data=st.data())
-    def ignore(self, data: st.DataObject) -> None:
-        self.asked[data.draw(st.sampled_from(self.peers))].clear()
-
+    @precondition(lambda self: any(not peer.connected for peer in self.peers))
     @rule(data=st.data())
     def connect(self, data: st.DataObject) -> None:
-        peer = data.draw(st.sampled_from(self.peers))
-        if not peer.connected:
-            self.rig.connect(peer)
+        self.rig.connect(self._choose(data, [peer for peer in self.peers if not peer.connected]))
 
+    @precondition(lambda self: any(peer.connected for peer in self.peers))
     @rule(data=st.data())
     def lose(self, data: st.DataObject) -> None:
-        self._lose(data.draw(st.sampled_from(self.peers)))
+        self._lose(self._choose(data, [peer for peer in self.peers if peer.connected]))
 
     def _lose(self, peer: FakePeer) -> None:
         if peer.connected:
@@ -557,32 +557,27 @@ class Requests(RuleBasedStateMachine):
             self.resets[peer] = peer.resets
             self.rig.lose(peer)
 
+    @precondition(lambda self: any(peer.resets > self.resets[peer] for peer in self.peers))
     @rule()
     def carry_out_resets(self) -> None:
         for peer in self.peers:
             if peer.resets > self.resets[peer]:
                 self._lose(peer)
 
-    @rule()
-    def never_wedged(self) -> None:
-        """Once all peers are connected and what is queued is written, a request goes out, resets carried out."""
-        if self.waiting:
-            self.cancel()
+    def teardown(self) -> None:
+        """Never wedged: once all are connected and nothing is queued, a request goes out, if need be after a reset."""
+        if not hasattr(self, "rig"):
+            return
         for peer in self.peers:
             if not peer.connected:
                 self.rig.connect(peer)
-            peer.outlet.read()
+            peer.outlet.messages.clear()
         self.request()
         if not self.waiting:
             self.carry_out_resets()
             self.request()
         assert self.waiting
-        self.cancel()
-
-    @invariant()
-    def one_request_at_a_time(self) -> None:
-        if hasattr(self, "rig"):
-            assert not (self.waiting and self.rig.pattern.can_send and not self.rig.pattern.can_receive)
 
 
 TestRequests = Requests.TestCase
+TestRequests.settings = settings(max_examples=200, stateful_step_count=30)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.wire.harness import connected, connected_1_0, connected_2_0, cut, feed, pair
+from tests.wire.harness import bytewise, connected, connected_1_0, connected_2_0, cut, feed, pair
 from trizmq.errors import RemoteProtocolError
 from trizmq.messages import Packed
 from trizmq.wire import frames
@@ -40,7 +40,7 @@ def batches(draw: st.DrawFn, large: bool = False) -> list[Packed]:
 
 def plain_encode(batch: list[Packed]) -> bytes:
     """The framing as the RFC has it, without any short cut."""
-    out = b""
+    out = bytearray()
     for message in batch:
         parts = [message] if isinstance(message, bytes) else message
         for at, body in enumerate(parts):
@@ -49,7 +49,7 @@ def plain_encode(batch: list[Packed]) -> bytes:
                 out += bytes((more, len(body))) + body
             else:
                 out += bytes((more | 2,)) + len(body).to_bytes(8, "big") + body
-    return out
+    return bytes(out)
 
 
 chunk_sizes = st.lists(st.sampled_from([1, 2, 3, 9, 17, 100, 1000, 20_000]), max_size=40)
@@ -96,7 +96,7 @@ def test_round_trip_with_a_2_0_peer(batch: list[Packed]) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 16, 255, 256, 1024])
-@pytest.mark.parametrize("run", [7, 8, 9, 63, 64, 65, 66, 600, 5000])
+@pytest.mark.parametrize("run", [7, 8, 9, 63, 64, 65, 66, 600, 2000])
 def test_runs_up_to_every_kind_of_end(size: int, run: int) -> None:
     equal: list[Packed] = [bytes((at & 1,)) * size for at in range(run)]
     for end in ([], [b"x" * (size + 1)], [[b"a", b"b"]], [b"y" * 300]):
@@ -227,7 +227,7 @@ def test_any_bytes(parts: list[bytes]) -> None:
     for connect in (connected, connected_1_0, connected_2_0):
         results = [
             feed(connect("ROUTER", max_message_size=600, max_frames=4), chunks, most)
-            for chunks in ([data], cut(data, [1] * len(data)), cut(data, [5] * len(data)))
+            for chunks in ([data], list(bytewise(data)), list(cut(data, [5] * len(data))))
             for most in (1, 3, 1000)
         ]
         assert all(result == results[0] for result in results)

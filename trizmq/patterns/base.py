@@ -105,6 +105,9 @@ class Pattern:
     #: Whether an Identity property is announced, even an empty one.
     announces_identity: ClassVar[bool] = False
 
+    #: Whether it reads what its peers send; a PUSH or PUB does not.
+    receives: ClassVar[bool] = True
+
     def __init__(self, drop: Drop, options: SocketOptions) -> None:
         self.drop = drop
         #: The options of the socket, read as they are now; every socket type narrows their type.

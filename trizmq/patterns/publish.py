@@ -25,6 +25,7 @@ class Pub(Pattern):
     else a peer sends is dropped.
     """
 
+    receives = False
     name = "PUB"
     accepts = COMPATIBLE[name]
     options: PublisherOptions
@@ -184,6 +185,7 @@ class XPub(Pub):
     message was received last. With ``xpub_manual_last_value`` moreover the next message goes to that peer only.
     """
 
+    receives = True
     name = "XPUB"
     accepts = COMPATIBLE[name]
     options: XPubOptions

@@ -15,6 +15,7 @@ class Push(Balancing):
     What a peer sends stays in its inlet, unread, so that it is stopped by back-pressure, as libzmq does.
     """
 
+    receives = False
     name = "PUSH"
     accepts = COMPATIBLE[name]
 

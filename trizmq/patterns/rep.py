@@ -65,7 +65,8 @@ class Rep(Pattern):
         assert isinstance(request, list)  # _admit lets no other in
         start = request.index(b"") + 1
         self._envelope = request[:start]
-        self._asker = self._queue.last
+        last = self._queue.last
+        self._asker = last if last.connected else None
         return request[start] if len(request) == start + 1 else request[start:]
 
     def receive_many(self, most: int) -> list[Packed]:

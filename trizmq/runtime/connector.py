@@ -73,5 +73,5 @@ class Connector:
 
     async def _linger(self) -> None:
         with trio.move_on_after(self._core.options.linger):
-            await self._core.wait_until(lambda: self.session.drained)
+            await self._core.settle(lambda: self.session.drained)
         self._scope.cancel()

@@ -47,10 +47,11 @@ class EndpointTable:
         core = self._core
         transport, address = find_transport(endpoint)
         if transport is None:
+            await checkpoint()
+            core.check_open()
             binding = InprocBinding(core, endpoint, address, home.inproc_names)
             binding.open()
             self._binds[endpoint] = binding
-            await checkpoint()
             return endpoint
         transport.check_bind(address, endpoint)
         listener = Listener(core, endpoint, transport, address)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from time import perf_counter
 
@@ -128,7 +129,8 @@ class Engine:
         Closing a TCP connection with unread input resets it, and what was not yet sent is gone. So we say that we are
         done, and wait for the peer's end where the system does not have everything delivered.
         """
-        await self._link.send_eof()
+        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await self._link.send_eof()
         if self._link.flushed:
             self.cut()
 

@@ -27,12 +27,12 @@ async def forward(directions: Sequence[tuple[SocketCore, SocketCore]], capture: 
 def _move(source: SocketCore, target: SocketCore, capture: SocketCore | None) -> int:
     """Move what can be moved without waiting; the number of messages. Nothing is taken that cannot be passed on."""
     moved = 0
-    take, give = source.pattern, target.pattern
+    take, give = source.gate, target.gate
     while moved < _BURST and take.can_receive:
         # a socket that is both ends may send only once it has received (REP)
         if target is not source and not give.can_send:
             break
-        if capture is not None and not capture.pattern.can_send:
+        if capture is not None and not capture.gate.can_send:
             break
         message = take.receive()
         if message is None:
@@ -41,6 +41,6 @@ def _move(source: SocketCore, target: SocketCore, capture: SocketCore | None) ->
             take.unreceive(message)
             break
         if capture is not None:
-            capture.pattern.send(message)
+            capture.gate.send(message)
         moved += 1
     return moved

@@ -63,7 +63,8 @@ class EventWatcher:
         while not self._events:
             if self._closed:
                 raise StopAsyncIteration
-            self._wake = trio.Event()
+            if self._wake.is_set():  # else others wait for the same one
+                self._wake = trio.Event()
             await self._wake.wait()
         return self._events.popleft()
 

@@ -30,7 +30,7 @@ from ..transports.base import TransportOptions
 from ..wire.connection import WireConfig
 from .checkpoints import ParkingLot, Watchers, checkpoint
 from .endpoint_table import EndpointTable
-from .gate import Gate
+from .gate import Gate, TellingGate
 from .home import SocketHome
 from .inproc import InprocConnection
 from .monitor import Counters, EventWatcher, Monitor
@@ -68,6 +68,7 @@ class SocketCore:
         self.closed = False
         self._bug: BaseException | None = None
         self._scope = trio.CancelScope()
+        self._binding: set[trio.CancelScope] = set()  # of the binds under way, which live in their callers' tasks
         self._nursery: trio.Nursery
         self._home: SocketHome
         # ---- for the verbs
@@ -98,7 +99,7 @@ class SocketCore:
             trio.lowlevel.spawn_system_task(self._run, name=f"trizmq {self.name}")
             with trio.CancelScope(shield=True):
                 await self._opened.wait()
-            self.gate = self.pattern
+            self.gate = TellingGate(self.pattern, self.watchers.notify) if self.exclusive else self.pattern
             await checkpoint()
         except BaseException:
             await self.aclose(forcefully=True)
@@ -111,7 +112,13 @@ class SocketCore:
                     self._opened.set()
                     await trio.sleep_forever()
         finally:
+            # every way out passes here: aclose, a bug, and the end of a Trio run with this socket still open
             self._shut(self._closed_error)
+            self.endpoints.stop()
+            self.endpoints.end_inproc()
+            for connection in list(self.inproc_joined):
+                connection.part(wait_again=True)
+            self._monitor.end()
             self._finished.set()
 
     def start(self, function: Callable[..., Awaitable[object]], *args: object, name: str) -> None:
@@ -156,6 +163,8 @@ class SocketCore:
         self.closed = True
         self.gate = Gate(refuse)
         self._home.dismiss(self)
+        for scope in self._binding:
+            scope.cancel()
         self.senders.unpark_all()
         self.receivers.unpark_all()
         self.watchers.notify()
@@ -172,44 +181,38 @@ class SocketCore:
         self.check_home()
         self._shut(self._closed_error)
         self.endpoints.stop()
+        before = self.counters.drops.get(DropReason.LINGER, 0)
         try:
             if not forcefully:
                 with trio.move_on_after(self.options.linger):
                     await self._drain()
         finally:
-            await self._end_all()
+            self._scope.cancel()
+            with trio.CancelScope(shield=True):
+                await self._finished.wait()
+            if discarded := self.counters.drops.get(DropReason.LINGER, 0) - before:
+                _log.warning("%s: closed with %d messages unsent, they are discarded", self.name, discarded)
         await checkpoint()
 
     async def _drain(self) -> None:
+        """Wait until everything is written, and where closing could still lose some of it, until the peer has it."""
+
         def written() -> bool:
             return all(session.drained for session in self.sessions)
 
         with trio.move_on_after(_SILENT_WAIT) as silent:
-            await self._watch(written)
+            await self.settle(written)
         if silent.cancelled_caught:
-            _log.warning("%s: closing, %s; linger is %g s", self.name, self._describe_queues(), self.options.linger)
-            await self._watch(written)
+            waiting = [session for session in self.sessions if not session.drained]
+            queues = ", ".join(f"{session.outbound.queued} messages to {session.endpoint}" for session in waiting)
+            _log.warning("%s: closing, waiting to write %s; linger is %g s", self.name, queues, self.options.linger)
+            await self.settle(written)
+        if not self.pattern.receives:
+            return
         engines = [session.engine for session in self.sessions if session.engine is not None]
         for engine in engines:
             await engine.finish()
-        await self._watch(lambda: not any(session.engine in engines for session in self.sessions))
-
-    def _describe_queues(self) -> str:
-        waiting = [(session.outbound.queued, session.endpoint) for session in self.sessions if not session.drained]
-        return "waiting to write " + ", ".join(f"{count} messages to {endpoint}" for count, endpoint in waiting)
-
-    async def _end_all(self) -> None:
-        self.endpoints.end_inproc()
-        for connection in list(self.inproc_joined):
-            connection.part(wait_again=True)
-        before = self.counters.drops.get(DropReason.LINGER, 0)
-        self._scope.cancel()
-        with trio.CancelScope(shield=True):
-            await self._finished.wait()
-        discarded = self.counters.drops.get(DropReason.LINGER, 0) - before
-        if discarded:
-            _log.warning("%s: closed with %d messages unsent, they are discarded", self.name, discarded)
-        self._monitor.end()
+        await self.settle(lambda: not any(session.engine in engines for session in self.sessions))
 
     # ---- is it ours
 
@@ -244,7 +247,14 @@ class SocketCore:
     async def bind(self, endpoint: str) -> str:
         """See :meth:`trizmq.Socket.bind`."""
         self.check_open()
-        return await self.endpoints.bind(endpoint, self._home, self._nursery)
+        with trio.CancelScope() as scope:
+            self._binding.add(scope)
+            try:
+                return await self.endpoints.bind(endpoint, self._home, self._nursery)
+            finally:
+                self._binding.discard(scope)
+        # a bind that resolves a name must not hold up the end of the socket
+        raise self._closed_error()
 
     def connect(self, endpoint: str, routing_id: bytes) -> None:
         """See :meth:`trizmq.Socket.connect`."""
@@ -343,7 +353,8 @@ class SocketCore:
             with self.watchers.watching() as changed:
                 await changed.wait()
 
-    async def _watch(self, condition: Callable[[], bool]) -> None:
+    async def settle(self, condition: Callable[[], bool]) -> None:
+        """Wait until a condition on peers and queues holds, also while the socket is closing."""
         while not condition():
             with self._changes.watching() as changed:
                 await changed.wait()
@@ -352,10 +363,12 @@ class SocketCore:
         """Wait until a condition on peers, queues or subscriptions holds; ClosedResourceError once the socket is closed."""
         self.check_open()
         await checkpoint()
-        while not condition():
-            with self._changes.watching() as changed:
-                await changed.wait()
+
+        def holds() -> bool:
             self.check_open()
+            return condition()
+
+        await self.settle(holds)
 
     @property
     def connected_peers(self) -> int:

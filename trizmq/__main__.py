@@ -1,0 +1,90 @@
+"""``python -m trizmq``: the command line."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+from collections.abc import Sequence
+
+from . import __version__, demo
+
+INTERRUPTED = 130  # what shells report of a program that Ctrl-C has ended
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line as a namespace; ``command`` is the function to call with it."""
+    parser = argparse.ArgumentParser(
+        prog="python -m trizmq", description="ZeroMQ for Trio, in pure Python: see it work."
+    )
+    parser.add_argument("--version", action="version", version=f"trizmq {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    show = commands.add_parser(
+        "demo",
+        help="a server and clients in processes of their own, some of them cancelling at random",
+        description=demo.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    show.add_argument("--seconds", type=_seconds, default=5.0, help="how long the clients work (default: %(default)g)")
+    show.add_argument("--clients", type=_clients, default=4, help="how many clients there are (default: %(default)s)")
+    show.add_argument("--seed", type=int, help="when to cancel: an earlier run's seed (default: a new one)")
+    show.add_argument(
+        "--endpoint",
+        type=_endpoint,
+        default="tcp://127.0.0.1:*",
+        help="where the server's two sockets listen, with a wildcard port or path (default: %(default)s)",
+    )
+    show.set_defaults(command=demo.run)
+
+    # What the demo starts; not for people, so it has no help and is not listed.
+    client = commands.add_parser("demo-client")
+    client.add_argument("number", type=int)
+    client.add_argument("--seconds", type=float, required=True)
+    client.add_argument("--seed", type=int, required=True)
+    client.add_argument("--requests", required=True)
+    client.add_argument("--stream", required=True)
+    client.set_defaults(command=demo.run_client)
+    return parser.parse_args(arguments)
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, not {text}")
+    return seconds
+
+
+def _clients(text: str) -> int:
+    clients = int(text)
+    if not 1 <= clients <= demo.MOST_CLIENTS:
+        raise argparse.ArgumentTypeError(f"expected 1 to {demo.MOST_CLIENTS} clients, not {text}")
+    return clients
+
+
+def _endpoint(text: str) -> str:
+    if not text.endswith(("*", ":0")):
+        raise argparse.ArgumentTypeError(
+            f"{text} cannot serve two sockets: let the system choose, as in tcp://127.0.0.1:* or ipc://*"
+        )
+    return text
+
+
+def main() -> int:
+    """Run a command; returns the exit status."""
+    status = 0
+    try:
+        options = parse()
+        status = options.command(options)
+        sys.stdout.flush()
+    except* KeyboardInterrupt:  # Trio's nurseries may have put it into a group
+        status = INTERRUPTED
+    except* BrokenPipeError:  # as in `python -m trizmq demo | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more to flush at exit
+        status = 1
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
