@@ -38,6 +38,8 @@ class Connector:
             with self._scope:
                 while True:
                     shaken, cause = await self._connect_once()
+                    if core.closed and session.drained:
+                        return
                     if session.renewing:
                         session.renewing = False
                         continue

@@ -176,7 +176,7 @@ class Engine:
     @property
     def drained(self) -> bool:
         """Whether everything that was queued is with the operating system."""
-        return self._idle and self._outbound is not None and not self._outbound.queued
+        return self._outbound is not None and not self._outbound.queued and not self._rest
 
     async def _write(self) -> None:
         outbound = self._outbound

@@ -19,13 +19,15 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
 from math import inf
 from time import perf_counter
 
 import trio
 
 import trizmq
+
+from .books import ClientBook, Ledger, ServerBook, audit
+from .report import Screen, progress_line, summary
 
 MOST_CLIENTS = 100
 WORKERS = 4
@@ -36,135 +38,6 @@ SETTLING = 20.0
 TICK = 0.2
 GO, END = b"go", b"end"
 NUMBERED = struct.Struct("!HQ")  # the client, and the number of the message among that client's
-
-
-# ---- the books: what each side has counted, and whether that agrees. No I/O here.
-
-
-@dataclass(slots=True)
-class Ledger:
-    """Numbers that have arrived, of a sender that counts 0, 1, 2, ..."""
-
-    expected: int = 0  #: the highest number that arrived, and one
-    missing: set[int] = field(default_factory=set)  #: those below that have not arrived
-    duplicated: int = 0
-    reordered: int = 0  #: those that arrived after a higher one
-
-    def enter(self, number: int) -> None:
-        """Count an arrival."""
-        if number == self.expected:
-            self.expected += 1
-        elif number > self.expected:
-            self.missing.update(range(self.expected, number))
-            self.expected = number + 1
-        elif number in self.missing:
-            self.missing.remove(number)
-            self.reordered += 1
-        else:
-            self.duplicated += 1
-
-    @property
-    def entered(self) -> int:
-        """How many arrived, those that came twice counted twice."""
-        return self.expected - len(self.missing) + self.duplicated
-
-    def missing_of(self, sent: int) -> set[int]:
-        """The numbers that have not arrived of so many sent."""
-        return self.missing | set(range(self.expected, sent))
-
-
-@dataclass(slots=True)
-class ClientBook:
-    """What one client has counted."""
-
-    client: int
-    asked: int = 0
-    given_up: list[int] = field(default_factory=list)  #: the requests that were cancelled
-    replies_lost: int = 0  #: the connection broke while a reply was waited for
-    foreign: int = 0  #: replies that are not to the request, echoes of another client's message
-    round_trips: dict[int, int] = field(default_factory=dict)  #: how many took so many microseconds, rounded to ten
-    sent: int = 0
-    echoes: Ledger = field(default_factory=Ledger)
-    acknowledged: int = -1  #: how many messages the server says that it has received
-    stream_cancelled: int = 0  #: sends and receives
-
-    @property
-    def answered(self) -> int:
-        """How many requests were answered."""
-        return sum(self.round_trips.values())
-
-    def to_json(self) -> str:
-        """As one line."""
-        return json.dumps(asdict(self), default=sorted)
-
-    @classmethod
-    def from_json(cls, line: str) -> ClientBook:
-        """Read what ``to_json`` made."""
-        values = json.loads(line)
-        echoes = values.pop("echoes")
-        values["echoes"] = Ledger(**{**echoes, "missing": set(echoes["missing"])})
-        values["round_trips"] = {int(time): count for time, count in values["round_trips"].items()}
-        return cls(**values)
-
-
-@dataclass(slots=True)
-class ServerBook:
-    """What the server has counted of one client."""
-
-    served: Ledger = field(default_factory=Ledger)  #: requests
-    streamed: Ledger = field(default_factory=Ledger)
-    echoed: int = 0
-    foreign: int = 0  #: messages of another client
-
-
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """What is wrong with the books: counts of messages."""
-
-    lost: int = 0
-    duplicated: int = 0
-    reordered: int = 0
-    mismatched: int = 0  #: not what was sent, or not to whom; or the two sides disagree in any other way
-
-    def __add__(self, other: Findings) -> Findings:
-        return Findings(
-            self.lost + other.lost,
-            self.duplicated + other.duplicated,
-            self.reordered + other.reordered,
-            self.mismatched + other.mismatched,
-        )
-
-    @property
-    def balanced(self) -> bool:
-        """Whether nothing is wrong."""
-        return self == Findings()
-
-
-def audit(client: ClientBook, server: ServerBook) -> Findings:
-    """Compare the books of a client with the server's books of that client."""
-    unserved = server.served.missing_of(client.asked) - set(client.given_up)
-    requests = Findings(
-        lost=len(unserved) + client.replies_lost,
-        duplicated=server.served.duplicated,
-        mismatched=max(0, server.served.expected - client.asked)
-        + abs(client.asked - client.answered - len(client.given_up) - client.replies_lost - client.foreign),
-    )
-    there = _compare(client.sent, server.streamed)
-    back = _compare(server.echoed, client.echoes)
-    totals = Findings(
-        lost=max(0, server.streamed.entered - server.echoed),
-        mismatched=client.foreign + server.foreign + (client.acknowledged != server.streamed.entered),
-    )
-    return requests + there + back + totals
-
-
-def _compare(sent: int, arrived: Ledger) -> Findings:
-    return Findings(
-        lost=len(arrived.missing_of(sent)),
-        duplicated=arrived.duplicated,
-        reordered=arrived.reordered,
-        mismatched=max(0, arrived.expected - sent),
-    )
 
 
 # ---- the server, in the main process
@@ -400,23 +273,110 @@ class Demo:
         self._clients: int = options.clients
         self._seed: int = random.randrange(1_000_000) if options.seed is None else options.seed
         self._endpoint: str = options.endpoint
+        self._screen = Screen()
+        self._server = Server(self._clients, self._seed)
         self._progress: dict[int, list[int]] = {}
         self._books: list[ClientBook] = []
 
     async def run(self) -> bool:
         """The whole demo; returns whether the books balance."""
-        server = Server(self._clients, self._seed)
         async with trio.open_nursery() as nursery:
             try:
-                requests = await nursery.start(server.serve_requests, self._endpoint, name="demo requests")
-                stream = await nursery.start(server.serve_stream, self._endpoint, name="demo stream")
+                requests = await nursery.start(self._server.serve_requests, self._endpoint, name="demo requests")
+                stream = await nursery.start(self._server.serve_stream, self._endpoint, name="demo stream")
             except (OSError, trizmq.EndpointError) as error:
-                raise DemoError(f"cannot listen at {self._endpoint}: {error}") from None
-            print(f"trizmq {trizmq.__version__} demo: {self._clients} clients for {self._seconds:g} s, --seed {self._seed}")
-            print(f"requests at {requests}, stream at {stream}\n", flush=True)
-            nursery.start_soon(self._show_progress, server, name="demo progress")
+                raise DemoError(f"cannot listen at {self._endpoint}: {error}") from error
+            self._screen.line(
+                f"trizmq {trizmq.__version__} demo: {self._clients} clients, {self._seconds:g} s, --seed {self._seed}"
+            )
+            self._screen.line(f"requests at {requests}, stream at {stream}")
+            nursery.start_soon(self._show_progress, name="demo progress")
             async with trio.open_nursery() as clients:
                 for number in range(1, self._clients + 1):
                     clients.start_soon(self._run_client, number, requests, stream, name=f"demo client {number}")
             nursery.cancel_scope.cancel()
-        return self._summarize(server)
+        return self._summarize()
+
+    async def _run_client(self, number: int, requests: str, stream: str) -> None:
+        command = [sys.executable, "-m", "trizmq", "demo-client", str(number), "--seconds", str(self._seconds)]
+        command += ["--seed", str(self._seed), "--requests", requests, "--stream", stream]
+        process = await trio.lowlevel.open_process(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # Ctrl-C is for the main process, which ends the clients.
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
+        try:
+            assert process.stdout is not None
+            line = b""
+            async for line in _lines(process.stdout):
+                if line.startswith(b"["):
+                    self._progress[number] = json.loads(line)
+            status = await process.wait()
+        finally:
+            process.kill()
+            with trio.CancelScope(shield=True):
+                await process.wait()
+        if status or not line.startswith(b"{"):
+            raise DemoError(f"client {number} ended with status {status} and no result")
+        self._books.append(ClientBook.from_json(line.decode()))
+
+    async def _show_progress(self) -> None:
+        await self._server.working.wait()
+        begin = trio.current_time()
+        while True:
+            self._screen.progress(now := trio.current_time() - begin, progress_line(now, self._seconds, *self._done()))
+            await trio.sleep(TICK)
+
+    def _done(self) -> tuple[int, int, int]:
+        answered, streamed, cancelled = (
+            sum(counts) for counts in zip([0, 0, 0], *self._progress.values(), strict=True)
+        )
+        return answered, streamed, cancelled + self._server.interruptions.count
+
+    def interrupt(self) -> None:
+        """Say what had been done when Ctrl-C came."""
+        answered, streamed, cancelled = self._done()
+        self._screen.line(
+            f"Interrupted: {answered:,} requests answered, {streamed:,} messages streamed, {cancelled:,} calls cancelled."
+        )
+
+    def _summarize(self) -> bool:
+        findings = {book.client: audit(book, self._server.books[b"client-%d" % book.client]) for book in self._books}
+        for line in summary(
+            self._books,
+            findings,
+            {number: is_impatient(number) for number in findings},
+            self._seconds / 2,
+            self._server.interruptions.count,
+            self._server.late_replies,
+        ):
+            self._screen.line(line)
+        return all(found.balanced for found in findings.values())
+
+
+async def _lines(stream: trio.abc.ReceiveStream) -> AsyncIterator[bytes]:
+    rest = b""
+    async for chunk in stream:
+        *complete, rest = (rest + chunk).split(b"\n")
+        for line in complete:
+            yield line
+
+
+def run(options: argparse.Namespace) -> int:
+    """``python -m trizmq demo``; returns the exit status."""
+    status = 1
+    demo = Demo(options)
+    try:
+        status = 0 if trio.run(demo.run) else 1
+    except* KeyboardInterrupt:
+        demo.interrupt()
+        raise
+    except* DemoError as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        sys.stderr.write(f"\ntrizmq demo: {error}\n")
+    return status

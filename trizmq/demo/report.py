@@ -1,0 +1,112 @@
+"""What people read: the line that shows progress, and the summary. Plain text for a terminal of 80 columns."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+
+from .books import ClientBook, Findings
+
+WIDTH = 79  # a line of 80 would wrap in some terminals
+
+
+class Screen:
+    """Standard output: on a terminal the progress line is written over and over, elsewhere it comes once a second."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stdout.isatty()
+        self._unfinished = False
+        self._shown_at = -math.inf
+
+    def line(self, text: str = "") -> None:
+        """Write a line that stays."""
+        if self._unfinished:
+            text = f"\n{text}"
+            self._unfinished = False
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+    def progress(self, now: float, text: str) -> None:
+        """Show how far things are."""
+        if self._terminal:
+            sys.stdout.write(f"\r{text[:WIDTH]:{WIDTH}}")
+            sys.stdout.flush()
+            self._unfinished = True
+        elif now - self._shown_at >= 1:
+            self._shown_at = now
+            self.line(text)
+
+
+def progress_line(now: float, seconds: float, answered: int, streamed: int, cancelled: int) -> str:
+    """What has been done so far."""
+    return (
+        f"{min(now, seconds):5.1f} of {seconds:g} s  {answered:>9,} answered"
+        f"  {streamed:>10,} streamed  {cancelled:>8,} cancelled"
+    )
+
+
+def summary(
+    books: Sequence[ClientBook],
+    findings: Mapping[int, Findings],
+    impatient: Mapping[int, bool],
+    phase: float,
+    server_cancelled: int,
+    late_replies: int,
+) -> list[str]:
+    """The result, as lines.
+
+    Args:
+        books: what the clients have counted.
+        findings: what is wrong, by client.
+        impatient: whether a client cancels.
+        phase: seconds that each half took.
+        server_cancelled: how many calls of the server were cancelled.
+        late_replies: how many replies the server dropped, because the request was cancelled.
+    """
+    lines = ["client         answered   gave up    streamed  cancelled   lost  twice  order  wrong"]
+    for book in sorted(books, key=lambda book: book.client):
+        found = findings[book.client]
+        name = f"{book.client} {'impatient' if impatient[book.client] else 'patient'}"
+        lines.append(
+            f"{name:12} {book.answered:>10,} {len(book.given_up):>9,} {book.echoes.entered:>11,} "
+            f"{book.stream_cancelled:>10,} {found.lost:>6,} {found.duplicated:>6,} {found.reordered:>6,} "
+            f"{found.mismatched:>6,}"
+        )
+    answered = sum(book.answered for book in books)
+    streamed = sum(book.echoes.entered for book in books)
+    given_up = sum(len(book.given_up) for book in books)
+    stream_cancelled = sum(book.stream_cancelled for book in books)
+    total = sum(findings.values(), Findings())
+    lines += [
+        "",
+        f"messages per second  {round(streamed / phase):,} streamed and sent back; {round(answered / phase):,} requests answered",
+        f"round trip           {_percentiles(books)}",
+        f"cancelled calls      {given_up:,} requests, {stream_cancelled:,} sends and receives, {server_cancelled:,} in the server",
+        f"late replies         {late_replies:,} to cancelled requests, dropped and counted",
+        f"messages lost: {total.lost:,}, duplicated: {total.duplicated:,}, reordered: {total.reordered:,}, "
+        f"mismatched: {total.mismatched:,}",
+        "The books of the server and of all clients balance."
+        if total.balanced
+        else "THE BOOKS DO NOT BALANCE. This is a bug: please report it with the lines above.",
+    ]
+    return lines
+
+
+def percentile(counts: Mapping[int, int], percent: float) -> int:
+    """The smallest of the counted values that at least so many percent of them do not exceed; 0 if there are none."""
+    below = 0
+    wanted = sum(counts.values()) * percent / 100
+    for value in sorted(counts):
+        below += counts[value]
+        if below >= wanted:
+            return value
+    return 0
+
+
+def _percentiles(books: Sequence[ClientBook]) -> str:
+    counts: dict[int, int] = {}
+    for book in books:
+        for time, count in book.round_trips.items():
+            counts[time] = counts.get(time, 0) + count
+    return ", ".join(f"p{percent} {percentile(counts, percent) / 1000:.2f} ms" for percent in (50, 90, 99))
