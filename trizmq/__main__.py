@@ -10,6 +10,10 @@ from collections.abc import Sequence
 
 from . import __version__, demo
 
+DEMO = (
+    "A server and several clients, each in a process of its own, exchange numbered messages. Calls are cancelled at random "
+    "instants, on both sides; at the end the books of both sides are compared. Exit status 0: they balance."
+)
 INTERRUPTED = 130  # what shells report of a program that Ctrl-C has ended
 
 
@@ -24,15 +28,14 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     show = commands.add_parser(
         "demo",
         help="a server and clients in processes of their own, some of them cancelling at random",
-        description=demo.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=DEMO,
     )
-    show.add_argument("--seconds", type=_seconds, default=5.0, help="how long the clients work (default: %(default)g)")
-    show.add_argument("--clients", type=_clients, default=4, help="how many clients there are (default: %(default)s)")
+    show.add_argument("--seconds", type=seconds, default=5.0, help="how long the clients work (default: %(default)g)")
+    show.add_argument("--clients", type=clients, default=4, help="how many clients there are (default: %(default)s)")
     show.add_argument("--seed", type=int, help="when to cancel: an earlier run's seed (default: a new one)")
     show.add_argument(
         "--endpoint",
-        type=_endpoint,
+        type=endpoint,
         default="tcp://127.0.0.1:*",
         help="where the server's two sockets listen, with a wildcard port or path (default: %(default)s)",
     )
@@ -49,21 +52,24 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds < math.inf:
+def seconds(text: str) -> float:
+    """Read the value of ``--seconds``."""
+    value = float(text)
+    if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, not {text}")
-    return seconds
+    return value
 
 
-def _clients(text: str) -> int:
-    clients = int(text)
-    if not 1 <= clients <= demo.MOST_CLIENTS:
+def clients(text: str) -> int:
+    """Read the value of ``--clients``."""
+    value = int(text)
+    if not 1 <= value <= demo.MOST_CLIENTS:
         raise argparse.ArgumentTypeError(f"expected 1 to {demo.MOST_CLIENTS} clients, not {text}")
-    return clients
+    return value
 
 
-def _endpoint(text: str) -> str:
+def endpoint(text: str) -> str:
+    """Read the value of ``--endpoint``."""
     if not text.endswith(("*", ":0")):
         raise argparse.ArgumentTypeError(
             f"{text} cannot serve two sockets: let the system choose, as in tcp://127.0.0.1:* or ipc://*"

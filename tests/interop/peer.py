@@ -194,26 +194,28 @@ class PeerSocket:
 
     def produce(
         self,
-        count: int,
+        count: int | None = None,
         source: str = "peer",
         size: int = 0,
-        before: list[str] | None = None,
+        front: list[str] | None = None,
         seed: int = 0,
         pauses_ms: list[int] | None = None,
-        end: bool = True,
-    ) -> None:
-        """Send numbered messages, after each a pause chosen at random, then one that ends the stream.
+    ) -> int:
+        """Send numbered messages, so many or until told otherwise, then one that ends the stream; tells how many.
 
-        ``before``: frames in front of the numbered one.
+        ``front``: frames that go before the numbered one. ``pauses_ms``: after each message one of these, at random.
         """
         chance = random.Random(seed)
-        front = [bytes.fromhex(frame) for frame in before or []]
-        for number in range(count):
-            self._socket.send_multipart([*front, numbered(source, number, size)])
-            if pauses_ms:
-                self._ordered_otherwise(chance.choice(pauses_ms))
-        if end:
-            self._socket.send_multipart([*front, numbered(END, 0)])
+        frames = [bytes.fromhex(frame) for frame in front or []]
+        number = 0
+        while number != count:
+            self._socket.send_multipart([*frames, numbered(source, number, size)])
+            number += 1
+            pause = chance.choice(pauses_ms) if pauses_ms else 0
+            if (pause or count is None) and self._ordered_otherwise(pause) and count is None:
+                break
+        self._socket.send_multipart([*frames, numbered(END, 0)])
+        return number
 
     def consume(
         self, ends: int = 1, count: int | None = None, seed: int = 0, pauses_ms: list[int] | None = None

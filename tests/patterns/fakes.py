@@ -17,11 +17,12 @@ HWM = 1000
 
 @dataclass
 class FakeOutlet:
-    """Keeps what was sent. ``written`` of the messages are taken to be with the connection already."""
+    """Keeps what was sent. ``written`` of the messages are taken to be with the connection already, ``taken`` on their way."""
 
     hwm: int = HWM
     messages: list[Packed] = field(default_factory=list)
     written: int = 0
+    taken: int = 0
 
     def put(self, message: Packed) -> bool:
         if self.queued >= self.hwm:
@@ -31,6 +32,13 @@ class FakeOutlet:
 
     def push(self, message: Packed) -> None:
         self.messages.append(message)
+
+    def withdraw(self, message: Packed) -> bool:
+        for at in range(max(self.written, self.taken), len(self.messages)):
+            if self.messages[at] is message:
+                del self.messages[at]
+                return True
+        return False
 
     @property
     def has_room(self) -> bool:

@@ -401,12 +401,21 @@ def test_a_reset_peer_that_is_detached_lets_the_next_one_be_reset(rig: Rig[Req])
     assert rig.send(b"2") == [True]
 
 
-def test_a_given_up_request_that_is_still_queued(rig: Rig[Req]) -> None:
+def test_a_given_up_request_that_is_still_queued_is_withdrawn(rig: Rig[Req]) -> None:
     peer = rig.connecting()
     rig.send(b"1")
     rig.pattern.abandon()
+    assert peer.outlet.messages == [], "cancelled means it did not happen, where that can still be had"
+    assert rig.send(b"2") == [True]
+
+
+def test_a_given_up_request_that_is_about_to_be_written(rig: Rig[Req]) -> None:
+    peer = rig.connecting()
+    rig.connect(peer)
+    rig.send(b"1")
+    peer.outlet.taken = 1
+    rig.pattern.abandon()
     assert rig.send(b"2") == [False]
-    assert peer.resets == 0, "there is no connection to reset"
     rig.lose(peer)
     assert rig.send(b"2") == [False], "it goes out on the next connection"
     rig.connect(peer)
@@ -424,6 +433,7 @@ def test_a_given_up_request_behind_which_the_next_is_queued(rig: Rig[Req]) -> No
     rig.set(req_relaxed=True)
     peer = rig.connecting()
     rig.send(b"1", b"2")
+    peer.outlet.taken = 2
     rig.pattern.abandon()
     rig.connect(peer)
     peer.outlet.written = 1
@@ -451,6 +461,7 @@ def test_with_correlation_nothing_is_owed(rig: Rig[Req]) -> None:
     rig.set(req_correlate=True)
     peer = rig.peer()
     rig.send(b"1")
+    peer.outlet.write()
     rig.pattern.abandon()
     assert rig.send(b"2") == [True]
     answer(rig, peer, b"stale")

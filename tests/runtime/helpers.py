@@ -192,20 +192,29 @@ class RawListener:
 
     def __init__(self, listener: trio.SocketListener) -> None:
         self._listener = listener
+        self._accepted: list[trio.SocketStream] = []
         self.endpoint = "tcp://{}:{}".format(*listener.socket.getsockname())
 
     async def accept(self) -> RawPeer:
-        return RawPeer(await self._listener.accept())
+        stream = await self._listener.accept()
+        self._accepted.append(stream)
+        return RawPeer(stream)
 
     async def aclose(self) -> None:
-        await self._listener.aclose()
+        await trio.aclose_forcefully(self._listener)
+        for stream in self._accepted:
+            await trio.aclose_forcefully(stream)
 
 
 @asynccontextmanager
 async def raw_listener() -> AsyncIterator[RawListener]:
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    async with listener:
-        yield RawListener(listener)
+    raw = RawListener(listener)
+    try:
+        yield raw
+    finally:
+        with trio.CancelScope(shield=True):
+            await raw.aclose()
 
 
 # ---- a relay that cuts

@@ -6,9 +6,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.wire.harness import COMPATIBLE, SIGNATURE, bytewise, cut, feed, greeting, pair, ready, started
+from tests.wire.harness import (
+    COMPATIBLE,
+    SIGNATURE,
+    bytewise,
+    config,
+    cut,
+    feed,
+    greeting,
+    introduce,
+    pair,
+    ready,
+    started,
+)
 from trizmq.messages import Packed
 from trizmq.wire.commands import make_command, make_error
+from trizmq.wire.connection import Connection
 from trizmq.wire.frames import command_frame
 
 PIECES = [
@@ -90,9 +103,6 @@ def test_every_compatible_pair(one: str, other: str) -> None:
 
 @pytest.mark.parametrize("chunk", [1, 3, 64])
 def test_handshake_in_pieces(chunk: int) -> None:
-    from tests.wire.harness import config, introduce
-    from trizmq.wire.connection import Connection
-
     dealer, router = Connection(config("DEALER", identity=b"me")), Connection(config("ROUTER"))
     introduce(dealer, router, chunk)
     assert router.peer.identity == b"me"

@@ -94,7 +94,7 @@ def test_padding_and_the_upper_bits_of_byte_9_are_ignored() -> None:  # 14
 
 @pytest.mark.parametrize("mechanism", [b"null", b"NULL\0x", b"NULL   ", b"", b"N" * 20, b"PLAIN", b"\xff"])  # 15
 def test_mechanism_mismatch(mechanism: bytes) -> None:
-    with pytest.raises(IncompatiblePeerError, match="security mechanism is .*, ours is 'NULL'"):
+    with pytest.raises(IncompatiblePeerError, match=r"security mechanism is .*, ours is 'NULL'"):
         started("ROUTER").receive_data(greeting(mechanism=mechanism))
 
 

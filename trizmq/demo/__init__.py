@@ -1,5 +1,5 @@
-"""A server and several clients, each in a process of its own, exchange numbered messages. Calls are cancelled at random
-instants, on both sides; at the end the books of both sides are compared.
+"""The demo: a server and several clients, each in a process of its own, exchange numbered messages. Calls are cancelled at
+random instants, on both sides; at the end the books of both sides are compared.
 
 First the clients ask requests (REQ), which REP workers behind a ROUTER answer. A request that was cancelled may have been
 carried out or not, but never twice, and no reply may be taken for another's. Then they stream messages (DEALER) to a
@@ -20,16 +20,15 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from math import inf
-from time import perf_counter
 
 import trio
 
 import trizmq
 
-from .books import ClientBook, Ledger, ServerBook, audit
+from .books import ClientBook, ServerBook, audit
 from .report import Screen, progress_line, summary
 
-MOST_CLIENTS = 100
+MOST_CLIENTS = 32
 WORKERS = 4
 IMPATIENCE = {"request": 0.004, "stream": 0.003, "server": 0.010}
 """Seconds, on average, until a call that is under way is cancelled."""
@@ -37,7 +36,9 @@ SETTLING = 20.0
 """Seconds that the clients may take for starting and for the last messages, besides their working time."""
 TICK = 0.2
 GO, END = b"go", b"end"
-NUMBERED = struct.Struct("!HQ")  # the client, and the number of the message among that client's
+# The client, and the number of the message among that client's; a message of the stream is filled up to 1 KiB, so that the
+# system's buffers hold no more than what is done in a moment.
+REQUEST, STREAMED = struct.Struct("!HQ"), struct.Struct("!HQ1014x")
 
 
 # ---- the server, in the main process
@@ -101,7 +102,7 @@ class Server:
                     while True:
                         if not request:
                             request = await rep.receive()
-                            client, number = NUMBERED.unpack(request[0])
+                            client, number = REQUEST.unpack(request[0])
                             self.books[b"client-%d" % client].served.enter(number)
                         await rep.send(request)
                         request = []
@@ -114,6 +115,7 @@ class Server:
                 await router.receive()
             for client in self.books:
                 await router.send([client, GO])
+            self.interruptions.count = 0  # so far they only disturbed the waiting
             self.working.set()
             echoes: list[list[bytes]] = []
             while True:
@@ -121,7 +123,10 @@ class Server:
                     while True:
                         if not echoes:
                             echoes = self._enter(await router.receive_many())
-                        sent = await router.send_many(echoes)
+                        try:
+                            sent = await router.send_many(echoes)
+                        except trizmq.HostUnreachable as error:
+                            raise DemoError(f"a client is gone: {error}") from error
                         for client, *body in echoes[:sent]:
                             self.books[client].echoed += len(body) == 1
                         del echoes[:sent]
@@ -132,7 +137,7 @@ class Server:
             if message[1] == END:
                 message.append(b"%d" % book.streamed.entered)
             else:
-                client, number = NUMBERED.unpack(message[1])
+                client, number = STREAMED.unpack(message[1])
                 book.foreign += message[0] != b"client-%d" % client
                 book.streamed.enter(number)
         return messages
@@ -161,17 +166,18 @@ class Client:
             await dealer.send(b"here")
             await dealer.receive()
             await self._ask(req)
+            start = trio.current_time()
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._receive, dealer, name="demo receiver")
                 await self._send(dealer)
+            self.book.seconds_streaming = trio.current_time() - start
 
     async def _ask(self, req: trizmq.Req) -> None:
-        book, end = self.book, trio.current_time() + self._seconds / 2
-        while trio.current_time() < end:
+        book, start = self.book, trio.current_time()
+        while (now := trio.current_time()) < start + self._seconds / 2:
             number, reply = book.asked, [b""]
-            request = NUMBERED.pack(book.client, number)
+            request = REQUEST.pack(book.client, number)
             book.asked += 1
-            begin = perf_counter()
             cancelled_before = self._asking.count
             try:
                 with self._asking.inside():
@@ -182,10 +188,11 @@ class Client:
             if self._asking.count > cancelled_before:
                 book.given_up.append(number)
             elif reply == [request]:
-                time = round((perf_counter() - begin) * 1e5) * 10
+                time = round((trio.current_time() - now) * 1e5) * 10
                 book.round_trips[time] = book.round_trips.get(time, 0) + 1
             else:
                 book.foreign += 1
+        book.seconds_asking = trio.current_time() - start
 
     async def _send(self, dealer: trizmq.Dealer) -> None:
         book = self.book
@@ -193,7 +200,7 @@ class Client:
             while True:
                 with self._sending.inside():
                     while True:
-                        await dealer.send(NUMBERED.pack(book.client, book.sent))
+                        await dealer.send(STREAMED.pack(book.client, book.sent))
                         book.sent += 1
         await dealer.send(END)
 
@@ -206,7 +213,7 @@ class Client:
                     if message[0] == END:
                         book.acknowledged = int(message[1])
                         return
-                    client, number = NUMBERED.unpack(message[0])
+                    client, number = STREAMED.unpack(message[0])
                     book.foreign += client != book.client
                     book.echoes.enter(number)
 
@@ -235,31 +242,37 @@ def tell(line: str) -> None:
         pass  # it is gone: stdin ends too, and with it this process
 
 
-async def _end_with_main_process(scope: trio.CancelScope) -> None:
+async def _main_process_ended() -> None:
     """Whatever ends the main process, even SIGKILL, closes our stdin."""
-    if sys.platform != "win32":  # where Trio cannot read a pipe; the demo's time limit has to do there
-        async with trio.lowlevel.FdStream(os.dup(0)) as stdin:
-            async for _ in stdin:
-                pass
-        scope.cancel()
+    if sys.platform == "win32":  # where Trio cannot read a pipe; the demo's time limit has to do there
+        await trio.sleep_forever()
+    async with trio.lowlevel.FdStream(os.dup(0)) as stdin:
+        async for _ in stdin:
+            pass
 
 
-async def _client_main(options: argparse.Namespace) -> int:
+async def _client_main(options: argparse.Namespace) -> None:
     client = Client(options.number, options.seconds, options.seed)
-    with trio.move_on_after(options.seconds + SETTLING):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_end_with_main_process, nursery.cancel_scope, name="demo end of stdin")
-            nursery.start_soon(client.report_progress, name="demo progress")
+
+    async def work() -> None:
+        # Too late means that something is lost: the books will tell.
+        with trio.move_on_after(options.seconds + SETTLING):
             await client.run(options.requests, options.stream)
-            client.book.stream_cancelled = client.cancelled - len(client.book.given_up)
-            tell(client.book.to_json())
-            nursery.cancel_scope.cancel()
-    return 0 if client.book.acknowledged >= 0 else 1
+        client.book.stream_cancelled = client.cancelled - len(client.book.given_up)
+        tell(client.book.to_json())
+        nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(work, name="demo client")
+        nursery.start_soon(client.report_progress, name="demo progress")
+        await _main_process_ended()
+        nursery.cancel_scope.cancel()
 
 
 def run_client(options: argparse.Namespace) -> int:
     """``python -m trizmq demo-client``, which the demo starts."""
-    return trio.run(_client_main, options)
+    trio.run(_client_main, options)
+    return 0
 
 
 # ---- the main process
@@ -306,7 +319,6 @@ class Demo:
             stdout=subprocess.PIPE,
             # Ctrl-C is for the main process, which ends the clients.
             start_new_session=True,
-            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
         try:
             assert process.stdout is not None
@@ -319,16 +331,16 @@ class Demo:
             process.kill()
             with trio.CancelScope(shield=True):
                 await process.wait()
-        if status or not line.startswith(b"{"):
-            raise DemoError(f"client {number} ended with status {status} and no result")
+        if not line.startswith(b"{"):
+            raise DemoError(f"client {number} ended too early, with status {status}")
         self._books.append(ClientBook.from_json(line.decode()))
 
     async def _show_progress(self) -> None:
         await self._server.working.wait()
         begin = trio.current_time()
         while True:
-            self._screen.progress(now := trio.current_time() - begin, progress_line(now, self._seconds, *self._done()))
             await trio.sleep(TICK)
+            self._screen.progress(now := trio.current_time() - begin, progress_line(now, self._seconds, *self._done()))
 
     def _done(self) -> tuple[int, int, int]:
         answered, streamed, cancelled = (
@@ -343,13 +355,19 @@ class Demo:
             f"Interrupted: {answered:,} requests answered, {streamed:,} messages streamed, {cancelled:,} calls cancelled."
         )
 
+    def fail(self, error: BaseException) -> None:
+        """Say why the demo could not be done."""
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        self._screen.end_progress()
+        sys.stderr.write(f"trizmq demo: {error}\n")
+
     def _summarize(self) -> bool:
         findings = {book.client: audit(book, self._server.books[b"client-%d" % book.client]) for book in self._books}
         for line in summary(
             self._books,
             findings,
             {number: is_impatient(number) for number in findings},
-            self._seconds / 2,
             self._server.interruptions.count,
             self._server.late_replies,
         ):
@@ -375,8 +393,5 @@ def run(options: argparse.Namespace) -> int:
         demo.interrupt()
         raise
     except* DemoError as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        sys.stderr.write(f"\ntrizmq demo: {error}\n")
+        demo.fail(group)
     return status

@@ -48,10 +48,12 @@ class ClientBook:
     replies_lost: int = 0  #: the connection broke while a reply was waited for
     foreign: int = 0  #: replies that are not to the request, echoes of another client's message
     round_trips: dict[int, int] = field(default_factory=dict)  #: how many took so many microseconds, rounded to ten
+    seconds_asking: float = 0.0
     sent: int = 0
     echoes: Ledger = field(default_factory=Ledger)
     acknowledged: int = -1  #: how many messages the server says that it has received
     stream_cancelled: int = 0  #: sends and receives
+    seconds_streaming: float = 0.0
 
     @property
     def answered(self) -> int:
@@ -107,6 +109,7 @@ class Findings:
 
 def audit(client: ClientBook, server: ServerBook) -> Findings:
     """Compare the books of a client with the server's books of that client."""
+    # Requests may overtake each other: after a cancelled one the client connects anew.
     unserved = server.served.missing_of(client.asked) - set(client.given_up)
     requests = Findings(
         lost=len(unserved) + client.replies_lost,

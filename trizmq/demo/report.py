@@ -21,11 +21,16 @@ class Screen:
 
     def line(self, text: str = "") -> None:
         """Write a line that stays."""
-        if self._unfinished:
-            text = f"\n{text}"
-            self._unfinished = False
+        self.end_progress()
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
+
+    def end_progress(self) -> None:
+        """Let the progress line stay as it is: what comes next comes below it."""
+        if self._unfinished:
+            sys.stdout.write("\n")
+            sys.stdout.flush()
+            self._unfinished = False
 
     def progress(self, now: float, text: str) -> None:
         """Show how far things are."""
@@ -50,7 +55,6 @@ def summary(
     books: Sequence[ClientBook],
     findings: Mapping[int, Findings],
     impatient: Mapping[int, bool],
-    phase: float,
     server_cancelled: int,
     late_replies: int,
 ) -> list[str]:
@@ -60,11 +64,10 @@ def summary(
         books: what the clients have counted.
         findings: what is wrong, by client.
         impatient: whether a client cancels.
-        phase: seconds that each half took.
         server_cancelled: how many calls of the server were cancelled.
         late_replies: how many replies the server dropped, because the request was cancelled.
     """
-    lines = ["client         answered   gave up    streamed  cancelled   lost  twice  order  wrong"]
+    lines = ["", "client         answered   gave up    streamed  cancelled   lost  twice  order  wrong"]
     for book in sorted(books, key=lambda book: book.client):
         found = findings[book.client]
         name = f"{book.client} {'impatient' if impatient[book.client] else 'patient'}"
@@ -73,24 +76,29 @@ def summary(
             f"{book.stream_cancelled:>10,} {found.lost:>6,} {found.duplicated:>6,} {found.reordered:>6,} "
             f"{found.mismatched:>6,}"
         )
-    answered = sum(book.answered for book in books)
-    streamed = sum(book.echoes.entered for book in books)
+    streaming = _per_second(sum(book.echoes.entered for book in books), [book.seconds_streaming for book in books])
+    asking = _per_second(sum(book.answered for book in books), [book.seconds_asking for book in books])
     given_up = sum(len(book.given_up) for book in books)
     stream_cancelled = sum(book.stream_cancelled for book in books)
     total = sum(findings.values(), Findings())
+    lost = f"messages lost: {total.lost:,}, duplicated: {total.duplicated:,}, reordered: {total.reordered:,}"
+    balanced = "The books of the server and of all clients balance."
+    unbalanced = "THE BOOKS DO NOT BALANCE. This is a bug: please report it with the lines above."
     lines += [
         "",
-        f"messages per second  {round(streamed / phase):,} streamed and sent back; {round(answered / phase):,} requests answered",
-        f"round trip           {_percentiles(books)}",
-        f"cancelled calls      {given_up:,} requests, {stream_cancelled:,} sends and receives, {server_cancelled:,} in the server",
-        f"late replies         {late_replies:,} to cancelled requests, dropped and counted",
-        f"messages lost: {total.lost:,}, duplicated: {total.duplicated:,}, reordered: {total.reordered:,}, "
-        f"mismatched: {total.mismatched:,}",
-        "The books of the server and of all clients balance."
-        if total.balanced
-        else "THE BOOKS DO NOT BALANCE. This is a bug: please report it with the lines above.",
+        f"per second       {streaming} messages streamed and sent back; {asking} requests",
+        f"round trip       {_percentiles(books)}",
+        f"cancelled calls  {given_up:,} requests, {stream_cancelled:,} others of clients, {server_cancelled:,} of the server",
+        f"late replies     {late_replies:,} to cancelled requests, dropped and counted",
+        f"{lost}, wrong: {total.mismatched:,}",
+        balanced if total.balanced else unbalanced,
     ]
     return lines
+
+
+def _per_second(count: int, seconds: Sequence[float]) -> str:
+    longest = max(seconds, default=0.0)
+    return f"{round(count / longest):,}" if longest else "no"
 
 
 def percentile(counts: Mapping[int, int], percent: float) -> int:

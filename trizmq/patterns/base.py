@@ -27,6 +27,9 @@ class Outlet(Protocol):
     def push(self, message: Packed) -> None:
         """Queue a message whatever the high-water mark says: subscriptions, probes, welcome messages."""
 
+    def withdraw(self, message: Packed) -> bool:
+        """Take back a queued message, told by identity; False if the connection has taken it."""
+
     @property
     def has_room(self) -> bool:
         """Whether ``put`` would take a message now."""
@@ -61,17 +64,27 @@ class Peer:
         "inbound",
         "outbound",
         "ready",
+        "renew",
         "reset",
         "routing_id",
         "taken",
         "topics",
     )
 
-    def __init__(self, outbound: Outlet, inbound: Inlet, reset: Callable[[], None], routing_id: bytes = b"") -> None:
+    def __init__(
+        self,
+        outbound: Outlet,
+        inbound: Inlet,
+        reset: Callable[[], None],
+        routing_id: bytes = b"",
+        renew: Callable[[], None] | None = None,
+    ) -> None:
         self.outbound = outbound
         self.inbound = inbound
-        #: Closes the connection to this peer; a connecting side makes a new one.
+        #: Closes the connection to this peer, whose fault it is; a connecting side makes a new one after a while.
         self.reset = reset
+        #: Replaces the connection to this peer by a new one at once, where this side can.
+        self.renew = renew or reset
         #: The Identity that the peer announced; known once it is connected.
         self.identity = b""
         #: Whether a handshaken connection exists now. The runtime sets it before it calls ``connected``.

@@ -144,6 +144,9 @@ class _NoPipe:
     def push(self, message: Packed) -> None:
         pass
 
+    def withdraw(self, message: Packed) -> bool:
+        return False
+
     def take(self) -> list[Packed] | None:
         return None
 

@@ -28,9 +28,10 @@ class Req(Balancing):
 
     **A given up request** (:meth:`abandon`) leaves a debt: its peer owes a reply, which must never be taken for the reply to
     a later request. Nothing in an uncorrelated reply tells them apart, so a peer that owes is asked nothing until the debt is
-    paid (the reply came, and was dropped) or void (the connection that it would come on has ended). A request that was
-    given up while still queued goes out nevertheless, and makes a debt too, which outlives the end of a connection for as
-    long as it is queued. While another peer can be asked it is. If all of them owe, the connection of one is reset, so that
+    paid (the reply came, and was dropped) or void (the connection that it would come on has ended). A request that is
+    given up while still in its queue is withdrawn, and makes no debt. One that the connection has taken and could not write
+    goes out on the next; its debt outlives the end of a connection for as long as it is queued. While another peer can be
+    asked it is. If all of them owe, the connection of one is renewed, so that
     the stale reply can never arrive, and ``send`` returns False until a peer is usable again; a peer whose queue still holds
     the given up request is waited for instead. With ``req_correlate`` the id tells stale replies apart: no debts arise.
 
@@ -52,6 +53,8 @@ class Req(Balancing):
         self._correlation: bytes | None = None
         #: How many messages were pushed into its queue behind the request.
         self._behind = 0
+        #: The request as it was queued.
+        self._request: list[bytes] = []
         self._reply: Packed | None = None
         self._lost = False
         self._counter = random.getrandbits(32)
@@ -159,9 +162,10 @@ class Req(Balancing):
             self._reset_one_that_owes()
             return False
         if pending:
-            self._give_up()
+            self._give_up(withdraw=False)
         self._counter += 1
         self._asked = self.balancer.last
+        self._request = request
         self._correlation = correlation
         self._behind = 0
         self._lost = False
@@ -196,20 +200,26 @@ class Req(Balancing):
         ``request()`` calls this when it is cancelled, and before it sends, so that with ``req_relaxed`` also what ``send``
         has left behind counts as a debt. Nothing happens if nothing is under way and nothing is owed.
         """
-        self._give_up()
+        self._give_up(withdraw=True)
         self._lost = False
         for peer in self._owed:
             if peer not in self._avoided:
                 self._avoided[peer] = False
                 self.balancer.detach(peer)
 
-    def _give_up(self) -> None:
+    def forget_relaxed(self) -> None:
+        """With ``req_relaxed``, :meth:`abandon`: what ``send`` has left behind is a debt to a ``request()``."""
+        if self.options.req_relaxed:
+            self.abandon()
+
+    def _give_up(self, *, withdraw: bool) -> None:
         """Nobody waits for the reply any more; who was asked without correlation owes it."""
         if self._reply is not None:
             self._reply = None
             self.drop(DropReason.STALE_REPLY, None, 1)
         elif self._asked is not None:
-            if self._correlation is None:
+            withdrawn = withdraw and self._asked.outbound.withdraw(self._request)
+            if not withdrawn and self._correlation is None:
                 self._owed[self._asked] = self._owed.get(self._asked, 0) + 1
             self._asked = None
 
@@ -220,7 +230,7 @@ class Req(Balancing):
         for peer in self._avoided:
             if peer.connected and not peer.outbound.queued:
                 self._avoided[peer] = True
-                peer.reset()
+                peer.renew()
                 return
 
     @property

@@ -68,12 +68,12 @@ class Connector:
     def close(self) -> None:
         """``disconnect``: write what is queued, for as long as ``linger`` allows, then end."""
         self.session.retire()
-        if self.session.outbound.queued:
+        if not self.session.drained:
             self._core.start(self._linger, name=f"linger {self.endpoint}")
         else:
             self._scope.cancel()
 
     async def _linger(self) -> None:
         with trio.move_on_after(self._core.options.linger):
-            await self._core.settle(lambda: self.session.drained)
+            await self._core.drain([self.session])
         self._scope.cancel()

@@ -31,6 +31,7 @@ class Engine:
         "_connection",
         "_control",
         "_counters",
+        "_discarding",
         "_idle",
         "_inbound",
         "_last_write",
@@ -67,6 +68,7 @@ class Engine:
         self._control = b""  # commands that wait for the writer
         self._room_event = trio.Event()
         self._broken: Exception | None = None
+        self._discarding = False
 
     @property
     def address(self) -> str:
@@ -123,12 +125,15 @@ class Engine:
         """End the connection now; ``exchange`` returns."""
         self._scope.cancel()
 
-    async def finish(self) -> None:
+    async def finish(self, *, discard: bool) -> None:
         """Everything was written: end our side of the stream in a way that cannot lose what the system still holds.
 
         Closing a TCP connection with unread input resets it, and what was not yet sent is gone. So we say that we are
-        done, and wait for the peer's end where the system does not have everything delivered.
+        done, and read up to the peer's end where the system does not have everything delivered. With ``discard`` nobody
+        will ever receive what is read.
         """
+        self._discarding = discard
+        self._room_event.set()
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             await self._link.send_eof()
         if self._link.flushed:
@@ -141,6 +146,9 @@ class Engine:
         assert inbound is not None
         while True:
             while connection.has_input:
+                if self._discarding:
+                    connection.next_batch(_MOST_AT_ONCE)
+                    continue
                 if (room := inbound.room) <= 0:
                     await self._wait_for_room(inbound)
                     continue
@@ -223,6 +231,7 @@ class Engine:
 
     def _put_back(self, batch: list[Packed], rest_message: Packed | None, sent: int, outbound: Pipe) -> None:
         """``sent`` bytes of the encoded batch went out; negative: not even all of what stood before it."""
+        rest_unsent = rest_message is not None and sent < 0
         whole = 0
         for message in batch:
             sent -= sum(map(len, self._connection.encode([message])))
@@ -232,7 +241,7 @@ class Engine:
         self._counters.messages_sent += whole
         outbound.release(whole)
         unsent = batch[whole:]
-        if rest_message is not None and len(unsent) == len(batch) and sent < 0:
+        if rest_unsent and rest_message is not None:
             # written directly, in part: its credit was given back then
             outbound.charge()
             self._counters.messages_sent -= 1

@@ -146,6 +146,15 @@ class Pipe:
             self._open = messages
             self._send_channel.send_nowait(messages)
 
+    def withdraw(self, message: Packed) -> bool:
+        """Take back a message that was put and not yet taken; False if it is too late. Told by identity, not equality."""
+        for at, waiting in enumerate(self._open or ()):
+            if waiting is message:
+                del self._open[at]  # type: ignore[union-attr]  # not None: it holds the message
+                self._room += 1
+                return True
+        return False
+
     def nudge(self) -> None:
         """Wake the task that waits in ``get``, with an empty batch where there is no other."""
         if self._open is None:
@@ -199,3 +208,11 @@ class ConflatingPipe(Pipe):
             self.on_replaced(1)
         else:
             super().put_batch(batch[-1:])
+
+    def restore(self, messages: list[Packed]) -> None:
+        """Put messages back, unless a newer one waits already."""
+        if self._open:
+            self.release(len(messages))
+            self.on_replaced(len(messages))
+        else:
+            super().restore(messages)

@@ -65,7 +65,7 @@ class Session:
         self.inbound = inbound or core.new_pipe(core.options.receive_hwm)
         self.outbound.on_room = self.on_room
         self.inbound.on_data = self.arrived
-        self.peer = Peer(self.outbound, self.inbound, self.renew, routing_id)
+        self.peer = Peer(self.outbound, self.inbound, self.reset, routing_id, self.renew)
         self.engine: Engine | None = None
         self._attached = False
         self._retired = False
@@ -153,13 +153,17 @@ class Session:
             self._retired = True
             self._core.pattern.detach(self.peer)
 
-    def renew(self) -> None:
-        """Give up the connection; a connecting side makes a new one at once."""
+    def reset(self) -> None:
+        """Give up the connection; a connecting side makes a new one after its usual wait."""
         if self.pair is not None:
             self._core.start(self.pair.renew, name=f"renew {self.endpoint}")
         elif self.engine is not None:
-            self.renewing = True
             self.engine.cut()
+
+    def renew(self) -> None:
+        """Give up the connection; a connecting side makes a new one at once."""
+        self.renewing = self.engine is not None
+        self.reset()
 
     @property
     def drained(self) -> bool:

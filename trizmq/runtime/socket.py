@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from threading import get_ident
 from types import MappingProxyType
 
@@ -195,24 +195,26 @@ class SocketCore:
         await checkpoint()
 
     async def _drain(self) -> None:
-        """Wait until everything is written, and where closing could still lose some of it, until the peer has it."""
-
-        def written() -> bool:
-            return all(session.drained for session in self.sessions)
-
+        """Wait until everything is with the peers' systems; say what is waited for when it takes long."""
+        sessions = list(self.sessions)
         with trio.move_on_after(_SILENT_WAIT) as silent:
-            await self.settle(written)
+            await self.drain(sessions)
         if silent.cancelled_caught:
-            waiting = [session for session in self.sessions if not session.drained]
+            waiting = [session for session in sessions if not session.drained]
             queues = ", ".join(f"{session.outbound.queued} messages to {session.endpoint}" for session in waiting)
-            _log.warning("%s: closing, waiting to write %s; linger is %g s", self.name, queues, self.options.linger)
-            await self.settle(written)
+            what = f"waiting to write {queues}" if queues else "waiting until what was written is delivered"
+            _log.warning("%s: closing, %s; linger is %g s", self.name, what, self.options.linger)
+            await self.drain(sessions)
+
+    async def drain(self, sessions: Sequence[Session]) -> None:
+        """Wait until what these sessions have queued is written, and cannot be lost by closing their connections."""
+        await self.settle(lambda: all(session.drained for session in sessions))
         if not self.pattern.receives:
             return
-        engines = [session.engine for session in self.sessions if session.engine is not None]
+        engines = [session.engine for session in sessions if session.engine is not None]
         for engine in engines:
-            await engine.finish()
-        await self.settle(lambda: not any(session.engine in engines for session in self.sessions))
+            await engine.finish(discard=self.closed)
+        await self.settle(lambda: not any(session.engine in engines for session in sessions))
 
     # ---- is it ours
 
@@ -223,7 +225,8 @@ class SocketCore:
         if self.closed:
             return  # says so by itself
         try:
-            here = trio.lowlevel.current_trio_token() is self._token
+            # a fork copies the token too
+            here = trio.lowlevel.current_trio_token() is self._token and os.getpid() == self._pid
         except RuntimeError:
             here = False
         if not here:
@@ -302,6 +305,8 @@ class SocketCore:
         """A peer's inbound pipe has messages."""
         self.pattern.arrived(peer)
         self.receivers.unpark_all()
+        if self.exclusive:
+            self.senders.unpark_all()  # a stale reply that arrives may be what a REQ has waited for
         self.watchers.notify()
 
     def peer_writable(self, peer: Peer) -> None:

@@ -255,6 +255,9 @@ class Requesting(Protocol):
     def abandon(self) -> None:
         """Give up whatever is under way."""
 
+    def forget_relaxed(self) -> None:
+        """Give up what earlier verbs have left under way, where ``req_relaxed`` allows that."""
+
 
 class Subscribing(Protocol):
     """What the pattern of a SUB, XSUB or XPUB has besides."""
@@ -317,6 +320,7 @@ class RequestVerb:
             )
         core.requesting = True
         try:
+            cast("Requesting", core.pattern).forget_relaxed()
             while not core.gate.send(packed):
                 await core.wait_to_send()
             try:

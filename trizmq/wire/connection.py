@@ -188,17 +188,13 @@ class Connection:
     # ---- until the traffic begins
 
     def _advance(self) -> None:
-        progress = True
-        while progress:
-            match self._phase:
-                case _Phase.GREETING:
-                    progress = self._receive_greeting()
-                case _Phase.IDENTITY:
-                    progress = self._receive_identity()
-                case _Phase.HANDSHAKE:
-                    progress = self._receive_command()
-                case _Phase.TRAFFIC:
-                    progress = False
+        steps = {
+            _Phase.GREETING: self._receive_greeting,
+            _Phase.IDENTITY: self._receive_identity,
+            _Phase.HANDSHAKE: self._receive_command,
+        }
+        while not self.ready and steps[self._phase]():
+            pass
 
     def _receive_greeting(self) -> bool:
         greeting = self._greeting.receive(self._buffer, self._out)
@@ -213,13 +209,13 @@ class Connection:
         else:
             # Peers before ZMTP 3.0 begin with a frame that holds the identity, whatever their type, and so do we.
             identity = self._config.identity or b""
-            match greeting.dialect:
-                case Dialect.UNVERSIONED:
-                    self._out += identity  # our signature was its header
-                case Dialect.REVISION_0:
-                    self._out += frame_header_v1(0, len(identity)) + identity
-                case Dialect.ZMTP_2_0:
-                    self._out += frame_header(0, len(identity)) + identity
+            if greeting.dialect is Dialect.UNVERSIONED:
+                header = b""  # our signature was the header
+            elif greeting.dialect is Dialect.REVISION_0:
+                header = frame_header_v1(0, len(identity))
+            else:
+                header = frame_header(0, len(identity))
+            self._out += header + identity
             self._phase = _Phase.IDENTITY
         return True
 

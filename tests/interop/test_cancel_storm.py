@@ -1,0 +1,573 @@
+"""Cancelled means it did not happen: thousands of calls cancelled at random instants, against a pyzmq peer that counts.
+
+Every call runs under a cancel scope that ends it at some instant: before it begins, after up to a millisecond, from a task
+beside it, or in the very moment in which it could go on. What completed and what the peer saw must then agree to the
+message. ``TRIZMQ_SOAK=30`` makes it thirty times as long, ``TRIZMQ_SEED=5`` makes it another storm.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import pytest
+import trio
+
+import trizmq
+from tests.interop.driver import PeerProcess, tasks
+from tests.interop.peer import END, as_runs, numbered, source_and_number
+
+SOAK = float(os.environ.get("TRIZMQ_SOAK", "1"))
+SEED = int(os.environ.get("TRIZMQ_SEED", "1"))
+TIME = 40 * SOAK
+pytestmark = pytest.mark.deadline(TIME + 10)
+
+# How many calls are cancelled in a test.
+CALLS = round(3000 * SOAK)
+# A peer that pauses like this after each message is slower than a test that receives or sends it: calls have to wait.
+PAUSES_MS = [0, 0, 0, 1, 1, 2]
+
+T = TypeVar("T")
+
+
+class Storm:
+    """Runs calls under cancel scopes that end at random instants."""
+
+    def __init__(self, seed: int, longest: float = 0.001) -> None:
+        print(f"seed {seed} of TRIZMQ_SEED={SEED}")  # seen if the test fails
+        self._chance = random.Random(f"{seed} {SEED}")
+        self._longest = longest
+        self.calls = CALLS
+        self.completed = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether enough calls were cancelled."""
+        return self.calls <= 0
+
+    async def attempt(
+        self, call: Callable[[], Awaitable[T]], ready: Callable[[], Awaitable[None]] | None = None
+    ) -> list[T]:
+        """The result in a list, which is empty if ``Cancelled`` came out.
+
+        ``ready``: waits for what the call waits for, so that both learn of it in the same pass of Trio's scheduler.
+        """
+        kinds = [self._deadline, self._deadline, self._deadline, self._at_once, self._nested, self._beside]
+        kind = self._chance.choice([*kinds, self._nested])
+        if ready is not None and self._chance.random() < 0.25:
+            kind = self._when_ready(ready)
+        result: list[T] = []
+
+        async def record() -> None:
+            result.append(await call())
+
+        await kind(record)
+        if result:
+            self.completed += 1
+        else:
+            self.calls -= 1
+        return result
+
+    def _instant(self) -> float:
+        return trio.current_time() + self._chance.uniform(0, self._longest)
+
+    async def _deadline(self, call: Callable[[], Awaitable[None]]) -> None:
+        with trio.CancelScope(deadline=self._instant()):
+            await call()
+
+    async def _at_once(self, call: Callable[[], Awaitable[None]]) -> None:
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await call()
+
+    async def _nested(self, call: Callable[[], Awaitable[None]]) -> None:
+        with trio.CancelScope(deadline=self._instant()):
+            with trio.CancelScope(deadline=self._instant()):
+                with trio.CancelScope(deadline=self._instant(), shield=self._chance.random() < 0.5):
+                    await call()
+
+    async def _beside(self, call: Callable[[], Awaitable[None]]) -> None:
+        """From another task, a few passes of the scheduler later."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(call)
+            for _ in range(self._chance.randrange(12)):
+                await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+
+    def _when_ready(self, ready: Callable[[], Awaitable[None]]) -> Callable[[Callable[[], Awaitable[None]]], Any]:
+        async def kind(call: Callable[[], Awaitable[None]]) -> None:
+            async def cancel_when_ready(scope: trio.CancelScope) -> None:
+                await ready()
+                scope.cancel()
+
+            async with trio.open_nursery() as nursery:
+                nursery.cancel_scope.deadline = self._instant()
+                for start in self._chance.sample([0, 1], 2):
+                    if start:
+                        nursery.start_soon(cancel_when_ready, nursery.cancel_scope)
+                    else:
+                        nursery.start_soon(call)
+
+        return kind
+
+
+@asynccontextmanager
+async def nothing_left() -> AsyncIterator[None]:
+    """Has a time limit, and fails if a task is left behind. (A ResourceWarning is an error anyway.)"""
+    before = tasks()
+    with trio.fail_after(TIME):
+        yield
+    assert tasks() == before
+    gc.collect()
+
+
+# ---- (a), (e): receives, in all forms
+
+
+async def one(verb: Callable[[], Awaitable[Any]]) -> list[list[bytes]]:
+    return [await verb()]
+
+
+async def one_frame(verb: Callable[[], Awaitable[bytes]]) -> list[list[bytes]]:
+    return [[await verb()]]
+
+
+async def receive(socket: Any) -> list[list[bytes]]:
+    return [await socket.receive()]
+
+
+async def receive_many(socket: Any) -> list[list[bytes]]:
+    messages: list[list[bytes]] = await socket.receive_many(3)
+    return messages
+
+
+async def recv(socket: Any) -> list[list[bytes]]:
+    return [[await socket.recv()]]
+
+
+async def recv_multipart(socket: Any) -> list[list[bytes]]:
+    return [await socket.recv_multipart()]
+
+
+async def recv_string(socket: Any) -> list[list[bytes]]:
+    return [[(await socket.recv_string()).encode()]]
+
+
+async def recv_serialized(socket: Any) -> list[list[bytes]]:
+    return [await socket.recv_serialized(lambda frames: frames)]
+
+
+async def iterate(socket: Any) -> list[list[bytes]]:
+    return [await anext(socket)]
+
+
+RECEIVES = [
+    ("Pull", "PUSH", receive),
+    ("Dealer", "DEALER", receive),
+    ("Pair", "PAIR", receive),
+    ("Router", "DEALER", receive),
+    ("Pull", "PUSH", receive_many),
+    ("Dealer", "ROUTER", receive_many),
+    ("Pull", "PUSH", recv),
+    ("Pull", "PUSH", recv_multipart),
+    ("Dealer", "DEALER", recv_string),
+    ("Pull", "PUSH", recv_serialized),
+    ("Sub", "PUB", iterate),
+]
+
+
+@pytest.mark.parametrize(("ours", "theirs", "verb"), RECEIVES)
+async def test_receives(
+    ours: str, theirs: str, verb: Callable[[Any], Awaitable[list[list[bytes]]]], peer: PeerProcess
+) -> None:
+    storm = Storm(100 + RECEIVES.index((ours, theirs, verb)))
+    async with nothing_left():
+        options = {"routing_id": b"ours"} if ours == "Dealer" else {}
+        async with getattr(trizmq, ours)(**options) as socket:
+            sender = await peer.open(theirs)
+            socket.connect(await sender.bind("tcp://127.0.0.1:*"))
+            await socket.wait_connected()
+            if theirs == "PUB":
+                await subscribe_all(socket, sender)
+            if theirs == "ROUTER":
+                await socket.send(b"here I am")  # a ROUTER knows its peers by then
+                await sender.recv()
+            producing = await sender.begin(
+                "produce", pauses_ms=PAUSES_MS, front=[b"ours".hex()] if theirs == "ROUTER" else []
+            )
+            received: list[tuple[str, int]] = []
+            while not storm.over:
+                for messages in await storm.attempt(lambda: verb(socket), socket.wait_readable):
+                    received += [source_and_number(message[-1]) for message in messages]
+            await sender.begin("recv_waiting")  # a new order ends the stream
+            while not received or received[-1][0] != END:
+                received += [source_and_number(message[-1]) for message in await verb(socket)]
+            produced = await producing.answer()
+    assert as_runs(number for source, number in received if source != END) == as_runs(range(produced))
+    assert storm.completed > CALLS / 20  # else this was no test
+
+
+async def subscribe_all(sub: Any, publisher: Any) -> None:
+    sub.subscribe(b"peer")
+    sub.subscribe(END)
+    sub.subscribe(b"last subscribed")
+    repeating = await publisher.begin("repeat", message=[b"last subscribed".hex()])
+    await sub.receive()
+    await publisher.do("send", messages=[[b"last subscribed".hex(), b"really".hex()]])
+    await repeating.answer()
+    async for message in sub:
+        if message[1:]:
+            break
+
+
+async def test_receives_by_many_tasks(peer: PeerProcess) -> None:
+    """Several tasks wait in the same socket, and are cancelled: no wake-up is lost with the one who got it."""
+    storm = Storm(200)
+    received: list[int] = []
+    async with nothing_left():
+        async with trizmq.Pull() as pull:
+            sender = await peer.open("PUSH")
+            await sender.connect(await pull.bind("tcp://127.0.0.1:*"))
+            producing = await sender.begin("produce", pauses_ms=PAUSES_MS)
+
+            async def one_of_many() -> None:
+                while not storm.over:
+                    for message in await storm.attempt(pull.receive, pull.wait_readable):
+                        received.append(source_and_number(message[0])[1])
+
+            async with trio.open_nursery() as nursery:
+                for _ in range(6):
+                    nursery.start_soon(one_of_many)
+            await sender.begin("recv_waiting")
+            async for message in pull:
+                source, number = source_and_number(message[0])
+                if source == END:
+                    break
+                received.append(number)
+            assert as_runs(received) == as_runs(range(await producing.answer()))
+
+
+async def test_recv_of_multipart(peer: PeerProcess) -> None:
+    """``recv`` refuses a message of two frames and leaves it there, cancelled or not."""
+    storm = Storm(210)
+    storm.calls //= 3
+    async with nothing_left():
+        async with trizmq.Pull() as pull:
+            sender = await peer.open("PUSH")
+            await sender.connect(await pull.bind("tcp://127.0.0.1:*"))
+            producing = await sender.begin("produce", pauses_ms=PAUSES_MS, front=[b"front".hex()])
+            received: list[int] = []
+
+            async def take() -> list[bytes]:
+                with pytest.raises(trizmq.MultipartError):
+                    await pull.recv()
+                return await pull.receive()
+
+            while not storm.over:
+                for message in await storm.attempt(take, pull.wait_readable):
+                    received.append(source_and_number(message[1])[1])
+            await sender.begin("recv_waiting")
+            while (numbered_frame := source_and_number((await take())[1]))[0] != END:
+                received.append(numbered_frame[1])
+            assert as_runs(received) == as_runs(range(await producing.answer()))
+
+
+async def test_echoes(peer: PeerProcess) -> None:
+    """One message under way at a time, so that each receive is cancelled about when its message arrives."""
+    storm = Storm(220, longest=0.0006)
+    async with nothing_left():
+        async with trizmq.Dealer() as dealer:
+            theirs = await peer.open("DEALER")
+            dealer.connect(await theirs.bind("tcp://127.0.0.1:*"))
+            serving = await theirs.begin("serve")
+            number = 0
+            while not storm.over:
+                await dealer.send(b"%d" % number)
+                while not (received := await storm.attempt(dealer.receive, dealer.wait_readable)):
+                    pass
+                assert received == [[b"%d" % number]]
+                number += 1
+            await theirs.begin("recv_waiting")
+            assert await serving.answer() == number
+
+
+# ---- (b), (e): sends, in all forms
+
+
+async def send(socket: Any, front: list[bytes], bodies: list[bytes]) -> int:
+    await socket.send([*front, bodies[0]])
+    return 1
+
+
+async def send_many(socket: Any, front: list[bytes], bodies: list[bytes]) -> int:
+    sent: int = await socket.send_many([[*front, body] for body in bodies])
+    return sent
+
+
+async def send_multipart(socket: Any, front: list[bytes], bodies: list[bytes]) -> int:
+    await socket.send_multipart(iter([*front, b"a frame before", bodies[0]]))
+    return 1
+
+
+async def send_string(socket: Any, front: list[bytes], bodies: list[bytes]) -> int:
+    await socket.send_string(bodies[0].decode())
+    return 1
+
+
+async def send_serialized(socket: Any, front: list[bytes], bodies: list[bytes]) -> int:
+    await socket.send_serialized(bodies[0], lambda body: [*front, body])
+    return 1
+
+
+SENDS = [
+    ("Push", "PULL", send, {}),
+    ("Dealer", "DEALER", send, {}),
+    ("Pair", "PAIR", send, {}),
+    ("Router", "DEALER", send, {"router_mandatory": True}),
+    ("XPub", "SUB", send, {"xpub_nodrop": True}),
+    ("Push", "PULL", send_many, {}),
+    ("Dealer", "ROUTER", send_many, {}),
+    ("Push", "PULL", send_multipart, {}),
+    ("Push", "PULL", send_string, {}),
+    ("Dealer", "DEALER", send_serialized, {}),
+]
+
+
+@pytest.mark.parametrize(("ours", "theirs", "verb", "options"), SENDS)
+async def test_sends(
+    ours: str,
+    theirs: str,
+    verb: Callable[[Any, list[bytes], list[bytes]], Awaitable[int]],
+    options: dict[str, Any],
+    peer: PeerProcess,
+    wildcard: Callable[[str], str],
+) -> None:
+    """What returned arrives, once and in order; what was cancelled does not."""
+    storm = Storm(300 + SENDS.index((ours, theirs, verb, options)))
+    async with nothing_left():
+        # ipc and 4 KiB: the system takes some 50 messages, then the slow consumer is felt
+        async with getattr(trizmq, ours)(send_hwm=4, **options) as socket:
+            receiver = await peer.open(theirs, RCVHWM=4, **({"ROUTING_ID": "theirs"} if ours == "Router" else {}))
+            await receiver.connect(await socket.bind(wildcard("ipc")))
+            await socket.wait_connected()
+            if theirs == "SUB":
+                await receiver.set(SUBSCRIBE="")
+            consuming = await receiver.begin("consume", pauses_ms=PAUSES_MS)
+            if theirs == "SUB":
+                await socket.wait_subscribed()
+            front = [b"theirs"] if ours == "Router" else []
+            sent: list[int] = []
+            number = 0
+            while not storm.over:
+                numbers = range(number, number + 5)
+                bodies = [numbered("ours", number, 4096) for number in numbers]
+                number += 5  # a number is used once, so that one that was cancelled is known if it arrives
+                for count in await storm.attempt(lambda: verb(socket, front, bodies), socket.wait_writable):  # noqa: B023
+                    sent += numbers[:count]
+            await socket.send([*front, numbered(END, 0)])
+            received = await consuming.answer()
+            assert received == {"ours": as_runs(sent)}
+            assert socket.statistics().dropped == 0
+    assert storm.completed > CALLS / 20
+
+
+# ---- (c): requests
+
+
+async def test_requests_of_rep(peer: PeerProcess) -> None:
+    async with trizmq.Req(reconnect_interval=0.001) as req:
+        theirs = await peer.open("REP")
+        req.connect(await theirs.bind("tcp://127.0.0.1:*"))
+        await theirs.begin("serve")
+        await storm_of_requests(req, Storm(400))
+        assert await req.request(b"last") == [b"last"]
+
+
+async def test_requests_of_several_reps(peer: PeerProcess) -> None:
+    """Who owes a reply is passed over while another can be asked."""
+    async with trizmq.Req() as req:
+        for _ in range(3):
+            theirs = await peer.open("REP")
+            await theirs.connect(await req.bind("tcp://127.0.0.1:*"))
+            await theirs.begin("serve")
+        await req.wait_connected(3)
+        await storm_of_requests(req, Storm(410))
+        assert await req.request(b"last") == [b"last"]
+
+
+@pytest.mark.parametrize("correlate", [False, True])
+@pytest.mark.parametrize("peers", [1, 3])
+async def test_requests_of_unreliable_router(peer: PeerProcess, peers: int, correlate: bool) -> None:
+    """It delays, reorders and drops replies. None that is late is taken for another."""
+    async with trizmq.Req(req_correlate=correlate) as req:
+        for number in range(peers):
+            theirs = await peer.open("ROUTER")
+            req.connect(await theirs.bind("tcp://127.0.0.1:*"))
+            await theirs.begin("serve_badly", seed=number, drop=0.1, hold=0.3)
+        await storm_of_requests(req, Storm(420 + peers + 10 * correlate))
+        reply: list[bytes] = []
+        while not reply:  # it may drop this one as well
+            with trio.move_on_after(0.1):
+                reply = await req.request(b"last")
+        assert reply == [b"last"]
+
+
+async def storm_of_requests(req: trizmq.Req, storm: Storm) -> None:
+    async with nothing_left():
+        number = 0
+        while not storm.over:
+            number += 1
+            request = [b"request %d" % number, b""]
+            for reply in await storm.attempt(lambda: req.request(request)):  # noqa: B023
+                assert reply == request
+    assert storm.completed > CALLS / 20
+
+
+# ---- (d): servers
+
+
+async def test_router_with_cancelled_handlers(peer: PeerProcess) -> None:
+    """Each request has a task; of a cancelled one no reply arrives, of all others exactly one."""
+    storm = Storm(500)
+    async with nothing_left():
+        async with trizmq.Router(send_hwm=0) as router, trio.open_nursery() as nursery:
+            client = await peer.open("DEALER", ROUTING_ID="client", RCVHWM=0)
+            await client.connect(await router.bind("tcp://127.0.0.1:*"))
+            producing = await client.begin("produce", pauses_ms=PAUSES_MS)
+            received: list[int] = []
+            replied: list[int] = []
+
+            async def handle(routing_id: bytes, body: bytes) -> None:
+                for _ in await storm.attempt(lambda: router.send([routing_id, b"", body])):
+                    replied.append(source_and_number(body)[1])
+
+            while not storm.over:
+                for routing_id, body in await storm.attempt(router.receive, router.wait_readable):
+                    received.append(source_and_number(body)[1])
+                    nursery.start_soon(handle, routing_id, body)
+            consuming = await client.begin("consume")
+            async for routing_id, body in router:
+                source, number = source_and_number(body)
+                if source == END:
+                    break
+                received.append(number)
+            assert as_runs(received) == as_runs(range(await producing.answer()))
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            await router.send([b"client", numbered(END, 0)])
+            assert await consuming.answer() == {"peer": as_runs(replied)}
+
+
+async def test_rep_with_cancelled_calls(peer: PeerProcess) -> None:
+    """A REP stays in turn: a cancelled receive or send can be made again."""
+    storm = Storm(510)
+    async with nothing_left():
+        async with trizmq.Rep(send_hwm=0) as rep:
+            client = await peer.open("DEALER", RCVHWM=0)
+            await client.connect(await rep.bind("tcp://127.0.0.1:*"))
+            producing = await client.begin("produce", pauses_ms=PAUSES_MS, front=[b"hop".hex(), ""])
+            received: list[int] = []
+            while not storm.over:
+                for (body,) in await storm.attempt(rep.receive, rep.wait_readable):
+                    received.append(source_and_number(body)[1])
+                    while not await storm.attempt(lambda: rep.send(body)):  # noqa: B023
+                        with pytest.raises(trizmq.StateError):
+                            rep.receive_nowait()
+            consuming = await client.begin("consume")
+            async for (body,) in rep:
+                await rep.send(body)
+                source, number = source_and_number(body)
+                if source == END:
+                    break
+                received.append(number)
+            produced = await producing.answer()
+            assert as_runs(received) == as_runs(range(produced))
+            assert await consuming.answer() == {"peer": as_runs(range(produced))}
+
+
+# ---- (f): waiting for readiness, and looking
+
+
+async def test_wait_readable_and_poller(peer: PeerProcess) -> None:
+    """Waits take nothing, cancelled or not; and one who waits is not forgotten because another was cancelled."""
+    storm = Storm(600)
+    async with nothing_left():
+        async with trizmq.Pull() as urgent, trizmq.Pull() as bulk, trio.open_nursery() as nursery:
+            poller = trizmq.Poller()
+            producing = []
+            received: dict[Any, list[tuple[str, int]]] = {urgent: [], bulk: []}
+            for pull in urgent, bulk:
+                poller.register(pull)
+                sender = await peer.open("PUSH")
+                await sender.connect(await pull.bind("tcp://127.0.0.1:*"))
+                producing.append((sender, await sender.begin("produce", pauses_ms=[0, 1, 2, 3])))
+
+            async def bystander(pull: trizmq.Pull) -> None:
+                while not storm.over:
+                    await pull.wait_readable()
+                    await trio.lowlevel.checkpoint()
+
+            nursery.start_soon(bystander, urgent)
+            while not storm.over:
+                for ready in await storm.attempt(poller.wait, bulk.wait_readable):
+                    for socket in ready:
+                        received[socket].append(source_and_number(socket.receive_nowait()[0]))  # type: ignore[attr-defined]  # a Pull
+                for _ in await storm.attempt(urgent.wait_readable):
+                    received[urgent].append(source_and_number(urgent.receive_nowait()[0]))
+            for sender, _ in producing:
+                await sender.begin("recv_waiting")
+            for pull in urgent, bulk:
+                while not received[pull] or received[pull][-1][0] != END:
+                    received[pull].append(source_and_number(await pull.recv()))
+            nursery.cancel_scope.cancel()
+            for pull, (_, stream) in zip((urgent, bulk), producing, strict=True):
+                numbers = [number for source, number in received[pull] if source != END]
+                assert as_runs(numbers) == as_runs(range(await stream.answer()))
+
+
+async def test_wait_writable_and_drained(peer: PeerProcess, wildcard: Callable[[str], str]) -> None:
+    storm = Storm(610)
+    async with nothing_left():
+        async with trizmq.Push(send_hwm=2) as push:
+            receiver = await peer.open("PULL", RCVHWM=2)
+            await receiver.connect(await push.bind(wildcard("ipc")))
+            await push.wait_connected()
+            consuming = await receiver.begin("consume", pauses_ms=PAUSES_MS)
+            poller = trizmq.Poller()
+            poller.register(push, trizmq.WRITABLE)
+            number = 0
+            while not storm.over:
+                for wait in push.wait_writable, poller.wait, push.wait_drained, push.wait_connected:
+                    if await storm.attempt(wait) and wait not in (push.wait_drained, push.wait_connected):
+                        push.send_nowait(numbered("ours", number, 4096))
+                        number += 1
+            await push.send(numbered(END, 0))
+            assert await consuming.answer() == {"ours": as_runs(range(number))}
+
+
+async def test_events(peer: PeerProcess) -> None:
+    """A watcher that is cancelled again and again sees what one sees that is not."""
+    storm = Storm(620)
+    storm.calls //= 3
+    async with nothing_left():
+        async with trizmq.Pull() as pull:
+            endpoint = await pull.bind("tcp://127.0.0.1:*")
+            host, port = endpoint.removeprefix("tcp://").split(":")
+            seen: list[trizmq.Event] = []
+            async with pull.events() as calm, pull.events() as troubled, trio.open_nursery() as nursery:
+
+                async def come_and_go() -> None:
+                    while not storm.over:
+                        stream = await trio.open_tcp_stream(host, int(port))
+                        await stream.aclose()
+
+                nursery.start_soon(come_and_go)
+                while not storm.over:
+                    seen += await storm.attempt(lambda: anext(troubled))
+                await pull.wait_connected(0)
+                nursery.cancel_scope.cancel()
+            assert calm.missed == troubled.missed == 0 or len(seen) > 100
+            assert seen == [event async for event in calm][: len(seen)]
