@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import struct
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -17,7 +19,11 @@ from trizmq.transports.base import StreamLink, TransportOptions
 T = TypeVar("T")
 
 #: A fresh endpoint of each transport, to be bound; what comes of it is what ``bind`` returns.
-TRANSPORTS = {"tcp": "tcp://127.0.0.1:*", "ipc": "ipc://*", "inproc": "inproc://here"}
+TRANSPORTS = {
+    "tcp": "tcp://127.0.0.1:*",
+    "ipc": f"ipc://{tempfile.gettempdir()}/trizmq-{os.getpid()}",
+    "inproc": "inproc://here",
+}
 STREAMS = {name: endpoint for name, endpoint in TRANSPORTS.items() if name != "inproc"}
 
 #: A tcp endpoint where nobody listens: port 1 is never given to a program by the system.

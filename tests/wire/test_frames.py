@@ -59,6 +59,14 @@ def test_encode_pairs_of_frames(shape: tuple[int, int]) -> None:
     assert b"".join(encode(batch)) == plain_encode(batch)
 
 
+@pytest.mark.parametrize(
+    "sizes", [(), (LARGE, LARGE), (LARGE - 1, LARGE - 1), (1, 300), (300, 300), (1, LARGE), (LARGE,)]
+)
+def test_encode_one_frame_messages(sizes: tuple[int, ...]) -> None:
+    batch: list[Packed] = [bytes(size) for size in sizes]
+    assert b"".join(encode(batch)) == plain_encode(batch)
+
+
 chunk_sizes = st.lists(st.sampled_from([1, 2, 3, 9, 17, 100, 1000, 20_000]), max_size=40)
 
 

@@ -28,7 +28,7 @@ import trizmq
 from .books import ClientBook, ServerBook, audit
 from .report import Screen, progress_line, summary
 
-MOST_CLIENTS = 32
+MOST_CLIENTS = 16
 WORKERS = 4
 IMPATIENCE = {"request": 0.004, "stream": 0.003, "server": 0.010}
 """Seconds, on average, until a call that is under way is cancelled."""

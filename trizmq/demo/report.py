@@ -16,7 +16,7 @@ class Screen:
 
     def __init__(self) -> None:
         self._terminal = sys.stdout.isatty()
-        self._unfinished = False
+        self._width = 0  # of the progress line that the cursor is on
         self._shown_at = -math.inf
 
     def line(self, text: str = "") -> None:
@@ -27,17 +27,17 @@ class Screen:
 
     def end_progress(self) -> None:
         """Let the progress line stay as it is: what comes next comes below it."""
-        if self._unfinished:
+        if self._width:
             sys.stdout.write("\n")
             sys.stdout.flush()
-            self._unfinished = False
+            self._width = 0
 
     def progress(self, now: float, text: str) -> None:
         """Show how far things are."""
         if self._terminal:
-            sys.stdout.write(f"\r{text[:WIDTH]:{WIDTH}}")
+            sys.stdout.write(f"\r{text[:WIDTH]:{self._width}}")
             sys.stdout.flush()
-            self._unfinished = True
+            self._width = len(text)
         elif now - self._shown_at >= 1:
             self._shown_at = now
             self.line(text)
@@ -67,13 +67,13 @@ def summary(
         server_cancelled: how many calls of the server were cancelled.
         late_replies: how many replies the server dropped, because the request was cancelled.
     """
-    lines = ["", "client         answered   gave up    streamed  cancelled   lost  twice  order  wrong"]
+    lines = ["", "client         answered  given up   streamed  cancelled  lost  twice  order  wrong"]
     for book in sorted(books, key=lambda book: book.client):
         found = findings[book.client]
         name = f"{book.client} {'impatient' if impatient[book.client] else 'patient'}"
         lines.append(
-            f"{name:12} {book.answered:>10,} {len(book.given_up):>9,} {book.echoes.entered:>11,} "
-            f"{book.stream_cancelled:>10,} {found.lost:>6,} {found.duplicated:>6,} {found.reordered:>6,} "
+            f"{name:12} {book.answered:>10,} {len(book.given_up):>9,} {book.echoes.entered:>10,} "
+            f"{book.stream_cancelled:>10,} {found.lost:>5,} {found.duplicated:>6,} {found.reordered:>6,} "
             f"{found.mismatched:>6,}"
         )
     streaming = _per_second(sum(book.echoes.entered for book in books), [book.seconds_streaming for book in books])
