@@ -92,12 +92,12 @@ def corrupt(**changes: object) -> Corruption:
         ),
         (
             corrupt(server_streamed=ledger(0, 1, 1, 2, 3), server_echoed=5, client_acknowledged=5),
-            {"duplicated", "lost"},
+            {"duplicated"},
         ),
         (corrupt(server_streamed=ledger(0, 2, 1, 3)), {"reordered"}),
         (corrupt(server_streamed=ledger(0, 1, 2, 3, 4)), {"mismatched", "lost"}),
         # in the server
-        (corrupt(server_echoed=3), {"lost", "mismatched"}),
+        (corrupt(server_echoed=3), {"lost"}),
         # on the way back
         (corrupt(client_echoes=ledger(0, 1, 3)), {"lost"}),
         (corrupt(client_echoes=ledger(0, 1, 2)), {"lost"}),
@@ -267,7 +267,7 @@ def test_a_client_that_dies_fails_the_demo() -> None:
     with start("-c", program) as process:
         _, errors = finish(process)
     assert process.returncode == 1
-    assert re.fullmatch(r"trizmq demo: (client 1 ended too early, with status -9|a client is gone: .*)\n", errors)
+    assert re.fullmatch(r"trizmq demo: (client [12] ended too early, with status -9|a client is gone: .*)\n", errors)
 
 
 @signals

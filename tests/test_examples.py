@@ -73,7 +73,7 @@ def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
         return process.communicate(timeout=30)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGABRT)
-        pytest.fail(f"{process.args} has not ended, or one of its children has not")
+        pytest.fail(f"{process.args!r} has not ended, or one of its children has not")
 
 
 def test_every_example_is_tested_and_listed() -> None:

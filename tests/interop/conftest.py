@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -37,5 +38,18 @@ def wildcard(tmp_path: Path) -> Callable[[str], str]:
 
     def endpoint(transport: str) -> str:
         return "tcp://127.0.0.1:*" if transport == "tcp" else f"ipc://{tmp_path}/{next(numbers)}"
+
+    return endpoint
+
+
+@pytest.fixture
+def unbound(wildcard: Callable[[str], str]) -> Callable[[str], str]:
+    """Makes endpoints, by transport, at which nobody listens yet."""
+
+    def endpoint(transport: str) -> str:
+        if transport == "ipc":
+            return wildcard("ipc")
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
 
     return endpoint

@@ -16,12 +16,15 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import outcome
 import trio
 
+import trizmq
 from tests.interop.peer import FrameOrder, describe
+
+Told = TypeVar("Told", bound=trizmq.Event)
 
 PEER = Path(__file__).with_name("peer.py")
 
@@ -164,3 +167,11 @@ def tasks() -> Counter[str]:
         found[task.name] += 1
         waiting += [child for nursery in task.child_nurseries for child in nursery.child_tasks]
     return found
+
+
+async def until(events: trizmq.EventWatcher, kind: type[Told]) -> Told:
+    """The next event of this kind."""
+    async for event in events:
+        if isinstance(event, kind):
+            return event
+    raise AssertionError(f"the socket was closed without a {kind.__name__}")

@@ -417,6 +417,16 @@ async def test_requests_of_unreliable_router(peer: PeerProcess, peers: int, corr
         assert reply == [b"last"]
 
 
+async def test_requests_with_routing_id(peer: PeerProcess) -> None:
+    """A ROUTER sends late replies to whoever has the routing id by then, on a new connection too."""
+    async with nothing_left(), trizmq.Req(routing_id=b"ours") as req:
+        theirs = await peer.open("ROUTER")
+        req.connect(await theirs.bind("tcp://127.0.0.1:*"))
+        await theirs.begin("serve_badly", seed=1, drop=0, hold=0.3)
+        await storm_of_requests(req, Storm(450, share=0.3))
+        assert await req.request(b"last") == [b"last"]
+
+
 async def storm_of_requests(req: trizmq.Req, storm: Storm) -> None:
     number = 0
     while not storm.over:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.wire.harness import (
     bytewise,
+    config,
     connected,
     connected_1_0,
     connected_2_0,
@@ -18,6 +19,7 @@ from tests.wire.harness import (
 )
 from trizmq.errors import IncompatiblePeerError, RemoteProtocolError
 from trizmq.wire.commands import make_command, make_error, make_metadata
+from trizmq.wire.connection import Connection
 from trizmq.wire.frames import command_frame, frame_header
 
 DEALER = ("Socket-Type", b"DEALER")
@@ -180,3 +182,22 @@ def test_header_of_a_large_ready() -> None:
     router.receive_data(greeting())
     sent = router.data_to_send()[54:]
     assert sent[:9] == frame_header(4, len(sent) - 9)
+
+
+def test_the_bound_side_sends_ready_when_it_has_read_the_peers() -> None:
+    """RFC 37, and so the owner of the bound side can turn a peer away while the peer still waits for our READY."""
+    bound = Connection(config("ROUTER", server=True))
+    bound.start()
+    bound.receive_data(greeting())
+    assert b"READY" not in bound.data_to_send()
+    bound.receive_data(ready("DEALER", ("Identity", b"me")))
+    assert bound.ready
+    assert bound.peer.identity == b"me"
+    assert bound.data_to_send() == ready("ROUTER", ("Identity", b""))
+
+
+def test_the_connecting_side_sends_ready_at_once() -> None:
+    connecting = Connection(config("DEALER", server=False))
+    connecting.start()
+    connecting.receive_data(greeting())
+    assert connecting.data_to_send().endswith(ready("DEALER", ("Identity", b"")))

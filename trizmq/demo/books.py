@@ -117,19 +117,17 @@ def audit(client: ClientBook, server: ServerBook) -> Findings:
         mismatched=max(0, server.served.expected - client.asked)
         + abs(client.asked - client.answered - len(client.given_up) - client.replies_lost - client.foreign),
     )
-    there = _compare(client.sent, server.streamed)
-    back = _compare(server.echoed, client.echoes)
-    totals = Findings(
-        lost=max(0, server.streamed.entered - server.echoed),
-        mismatched=client.foreign + server.foreign + (client.acknowledged != server.streamed.entered),
+    sent, streamed, echoes = client.sent, server.streamed, client.echoes
+    there = Findings(
+        lost=len(streamed.missing_of(sent)),
+        duplicated=streamed.duplicated,
+        reordered=streamed.reordered,
+        mismatched=max(0, streamed.expected - sent) + (client.acknowledged != streamed.entered) + server.foreign,
     )
-    return requests + there + back + totals
-
-
-def _compare(sent: int, arrived: Ledger) -> Findings:
-    return Findings(
-        lost=len(arrived.missing_of(sent)),
-        duplicated=arrived.duplicated,
-        reordered=arrived.reordered,
-        mismatched=max(0, arrived.expected - sent),
+    back = Findings(
+        lost=len(echoes.missing_of(streamed.expected) - streamed.missing) + max(0, streamed.entered - server.echoed),
+        duplicated=echoes.duplicated,
+        reordered=echoes.reordered,
+        mismatched=max(0, echoes.expected - streamed.expected) + client.foreign,
     )
+    return requests + there + back

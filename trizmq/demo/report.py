@@ -67,13 +67,13 @@ def summary(
         server_cancelled: how many calls of the server were cancelled.
         late_replies: how many replies the server dropped, because the request was cancelled.
     """
-    lines = ["", "client         answered  given up   streamed  cancelled  lost  twice  order  wrong"]
+    lines = ["", "client       answered  given up  streamed cancelled  lost  twice  order  wrong"]
     for book in sorted(books, key=lambda book: book.client):
         found = findings[book.client]
         name = f"{book.client} {'impatient' if impatient[book.client] else 'patient'}"
         lines.append(
-            f"{name:12} {book.answered:>10,} {len(book.given_up):>9,} {book.echoes.entered:>10,} "
-            f"{book.stream_cancelled:>10,} {found.lost:>5,} {found.duplicated:>6,} {found.reordered:>6,} "
+            f"{name:12} {book.answered:>8,} {len(book.given_up):>9,} {book.echoes.entered:>9,} "
+            f"{book.stream_cancelled:>9,} {found.lost:>5,} {found.duplicated:>6,} {found.reordered:>6,} "
             f"{found.mismatched:>6,}"
         )
     streaming = _per_second(sum(book.echoes.entered for book in books), [book.seconds_streaming for book in books])

@@ -57,6 +57,7 @@ class Peer:
     """One peer relation as the patterns see it. The runtime makes it; the fields below the line are the patterns' own."""
 
     __slots__ = (
+        "accepted",
         "active",
         "batch",
         "connected",
@@ -67,6 +68,7 @@ class Peer:
         "renew",
         "reset",
         "routing_id",
+        "socket_type",
         "taken",
         "topics",
     )
@@ -87,6 +89,10 @@ class Peer:
         self.renew = renew or reset
         #: The Identity that the peer announced; known once it is connected.
         self.identity = b""
+        #: Its socket type on the wire, "REP"; empty if it did not say.
+        self.socket_type = ""
+        #: Whether it connected to us: then its queue for us may outlive the connection, and not ours for it.
+        self.accepted = False
         #: Whether a handshaken connection exists now. The runtime sets it before it calls ``connected``.
         self.connected = False
         #: What a ROUTER calls this peer: given at ``connect``, else the identity, else made by the pattern.

@@ -53,6 +53,16 @@ class LoadBalancer:
         return False
 
     @property
+    def next(self) -> Peer | None:
+        """Who gets the next message; None if nobody has room."""
+        rotation = self._rotation
+        while rotation:
+            if rotation[0].outbound.has_room:
+                return rotation[0]
+            rotation.popleft().active = False
+        return None
+
+    @property
     def last(self) -> Peer:
         """Who got the message, right after a ``send`` that returned True: it has gone to the end of the rotation."""
         return self._rotation[-1]

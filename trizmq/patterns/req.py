@@ -26,14 +26,19 @@ class Req(Balancing):
     :exc:`~trizmq.PeerLostError` once, and the socket may send again: libzmq waits for ever. A request that still waits in the
     queue of a peer being connected to survives.
 
-    **A given up request** (:meth:`abandon`) leaves a debt: its peer owes a reply, which must never be taken for the reply to
-    a later request. Nothing in an uncorrelated reply tells them apart, so a peer that owes is asked nothing until the debt is
-    paid (the reply came, and was dropped) or void (the connection that it would come on has ended). A request that is
-    given up while still in its queue is withdrawn, and makes no debt. One that the connection has taken and could not write
-    goes out on the next; its debt outlives the end of a connection for as long as it is queued. While another peer can be
-    asked it is. If all of them owe, the connection of one is renewed, so that
-    the stale reply can never arrive, and ``send`` returns False until a peer is usable again; a peer whose queue still holds
-    the given up request is waited for instead. With ``req_correlate`` the id tells stale replies apart: no debts arise.
+    **A given up request** (:meth:`abandon`) must not wedge the socket, and its reply must never be taken for the reply to a
+    later one, with the wire format of any REQ. It is withdrawn if it is still queued. If it has left:
+
+    * A REP returns the envelope of a request, whatever it is, and its application never sees it (RFC 28). So from then on
+      requests to REP peers carry an id, as with ``req_correlate``, and what comes without it, or with another, is stale.
+    * The application behind a ROUTER sees the envelope, which may therefore not change. Such a peer now owes a reply, and is
+      asked nothing until the debt is paid (the reply came, and was dropped) or void. While another peer can be asked it is.
+      If all of them owe, the connection of one is renewed: a bound ROUTER knows an anonymous peer by its connection, so the
+      stale reply can never arrive, and ``send`` returns False until a peer is usable again.
+    * Where a new connection would not void the debt it is waited for: with a ``routing_id``, by which the late reply
+      would find us again, and where the ROUTER is the connecting side, which keeps its queue. An application that cannot be
+      sure that each request is answered sets ``req_correlate`` there. (If a connecting ROUTER that owes is lost and comes
+      back, it is a new peer, and its debt is forgotten.)
 
     **req_relaxed** lets ``send`` give up the request under way. As in libzmq the rotation goes on regardless of what is
     owed, and without ``req_correlate`` a late reply to an earlier request may be taken for the reply. ``abandon`` makes
@@ -58,6 +63,8 @@ class Req(Balancing):
         self._reply: Packed | None = None
         self._lost = False
         self._counter = random.getrandbits(32)
+        #: A request was given up after it had left: requests to REP peers carry an id from then on.
+        self._wary = False
         #: How many replies to given up requests each peer owes.
         self._owed: dict[Peer, int] = {}
         #: Those who are asked nothing because they owe, and are not in the rotation; True: the connection is being reset.
@@ -153,18 +160,20 @@ class Req(Balancing):
         pending = self._asked is not None or self._reply is not None
         if pending and not self.options.req_relaxed:
             raise StateError("a request is under way: receive() its reply before the next send(), or set req_relaxed")
+        peer = self.balancer.next
+        if peer is None:
+            self._renew_one_that_owes()
+            return False
         correlation: bytes | None = None
         request = [b"", message] if isinstance(message, bytes) else [b"", *message]
-        if self.options.req_correlate:
+        if self.options.req_correlate or (self._wary and peer.socket_type == "REP"):
             correlation = (self._counter + 1 & 0xFFFF_FFFF).to_bytes(4, sys.byteorder)
             request.insert(0, correlation)
-        if not self.balancer.send(request):
-            self._reset_one_that_owes()
-            return False
+        self.balancer.send(request)
         if pending:
             self._give_up(withdraw=False)
         self._counter += 1
-        self._asked = self.balancer.last
+        self._asked = peer
         self._request = request
         self._correlation = correlation
         self._behind = 0
@@ -220,15 +229,21 @@ class Req(Balancing):
         elif self._asked is not None:
             withdrawn = withdraw and self._asked.outbound.withdraw(self._request)
             if not withdrawn and self._correlation is None:
-                self._owed[self._asked] = self._owed.get(self._asked, 0) + 1
+                self._wary = True
+                if self._asked.socket_type != "REP":
+                    self._owed[self._asked] = self._owed.get(self._asked, 0) + 1
             self._asked = None
 
-    def _reset_one_that_owes(self) -> None:
+    def _voids(self, peer: Peer) -> bool:
+        """Whether the end of the connection to this peer voids what it owes."""
+        return not peer.accepted and not self.options.routing_id
+
+    def _renew_one_that_owes(self) -> None:
         """If nobody else can ever be asked, void the debt of one peer by ending the connection that it would be paid on."""
         if self.balancer.has_members or True in self._avoided.values():
             return
         for peer in self._avoided:
-            if peer.connected and not peer.outbound.queued:
+            if peer.connected and self._voids(peer) and not peer.outbound.queued:
                 self._avoided[peer] = True
                 peer.renew()
                 return

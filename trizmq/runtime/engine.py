@@ -9,6 +9,7 @@ from time import perf_counter
 import outcome
 import trio
 
+from ..errors import RemoteProtocolError
 from ..messages import Packed
 from ..transports.base import Buffer, Link
 from ..wire.connection import Connection, PeerInfo
@@ -18,6 +19,9 @@ from .pipe import Pipe
 # A lone message goes out from the sender's own task. What follows sooner than this is a burst and left to the writer, so
 # that it pays one system call for many messages. A round trip brings inbound data, which lifts the rule.
 _LONE_AFTER = 100e-6
+
+# Answers to commands that wait to be written, in bytes. A peer that lets more pile up is not reading.
+_MOST_CONTROL = 65536
 
 # As many messages are decoded at once, whatever the high-water mark allows: it bounds the time without a checkpoint.
 _MOST_AT_ONCE = 4096
@@ -78,24 +82,26 @@ class Engine:
     async def shake_hands(self) -> PeerInfo:
         """Exchange greetings and commands until traffic may flow.
 
+        What is then still to be sent, the READY of a bound side, goes out with ``exchange``: until then the peer can be
+        turned away, and sees a handshake that failed.
+
         Raises:
             RemoteProtocolError: the peer broke the protocol or cannot be talked to.
             trio.BrokenResourceError: the connection broke, or ended too early.
         """
         connection, link = self._connection, self._link
         connection.start()
-        while True:
+        while not connection.ready:
             if out := connection.data_to_send():
                 await link.send([out])
                 self._counters.bytes_sent += len(out)
-            if connection.ready:
-                return connection.peer
             data = await link.receive_some(connection.read_size)
             self._counters.bytes_received += len(data)
             if not data:
                 connection.receive_eof()
                 raise trio.BrokenResourceError("the peer closed the connection during the handshake")
             connection.receive_data(data)
+        return connection.peer
 
     async def exchange(self, outbound: Pipe, inbound: Pipe) -> None:
         """Move messages until the peer ends the connection; returns at the end of its stream.
@@ -108,6 +114,8 @@ class Engine:
             trio.BrokenResourceError: the connection broke.
         """
         self._outbound, self._inbound = outbound, inbound
+        self._control = self._connection.data_to_send()
+        outbound.nudge()
         inbound.on_room = self._on_room
         with self._scope:
             async with trio.open_nursery() as nursery:
@@ -263,6 +271,8 @@ class Engine:
         if not (self._idle and self._send_directly(data, None, perf_counter())):
             assert self._outbound is not None
             self._control += data
+            if len(self._control) > _MOST_CONTROL:
+                raise RemoteProtocolError("the peer sends PING after PING and reads no PONG")
             self._outbound.nudge()
 
     def _send_directly(self, buffer: Buffer, message: Packed | None, now: float) -> bool:

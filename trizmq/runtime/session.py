@@ -40,7 +40,6 @@ class Session:
         "outbound",
         "pair",
         "peer",
-        "peer_type",
         "renewing",
     )
 
@@ -66,11 +65,11 @@ class Session:
         self.outbound.on_room = self.on_room
         self.inbound.on_data = self.arrived
         self.peer = Peer(self.outbound, self.inbound, self.reset, routing_id, self.renew)
+        self.peer.accepted = not connecting
         self.engine: Engine | None = None
         self._attached = False
         self._retired = False
         self.address = ""
-        self.peer_type = ""
         self.connections = 0
         #: The connection is being replaced on our own wish: the next one need not wait.
         self.renewing = False
@@ -87,9 +86,9 @@ class Session:
 
     def connect(self, peer_type: str, identity: bytes, address: str) -> None:
         """A handshaken connection exists. Raises Refused."""
+        self.address = address
+        self.peer.identity, self.peer.socket_type = identity, peer_type
         self.attach()
-        self.address, self.peer_type = address, peer_type
-        self.peer.identity = identity
         self.peer.connected = True
         try:
             if not self._retired:
@@ -238,7 +237,7 @@ class Session:
             endpoint=self.endpoint,
             address=self.address,
             connected=self.peer.connected,
-            socket_type=self.peer_type,
+            socket_type=self.peer.socket_type,
             routing_id=self.peer.routing_id or self.peer.identity,
             outbound=self.outbound.queued,
             inbound=self.inbound.queued,

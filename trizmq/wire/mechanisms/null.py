@@ -13,7 +13,11 @@ _REFUSED = "refused"
 
 
 class Null(Mechanism):
-    """Both sides send READY as soon as the greetings are complete, as libzmq does; neither waits for the other's."""
+    """The connecting side sends READY at once, the bound side when it has read the peer's (RFC 37).
+
+    libzmq's bound side does not wait; its connecting side never does, so the two fit. Waiting lets the owner of the bound
+    side look at the peer first: one that is not taken sees its handshake fail, instead of a connection that ends.
+    """
 
     name: ClassVar[str] = "NULL"
     secure: ClassVar[bool] = False
@@ -33,11 +37,17 @@ class Null(Mechanism):
         return False
 
     def start(self) -> None:
-        """Tell our metadata."""
-        self.outgoing.append(make_command(READY, self.side.metadata))
+        """Tell our metadata, if it is our turn."""
+        if not self.side.server:
+            self._tell()
 
     def handle(self, name: bytes, data: bytes) -> None:
         """Take the peer's metadata, or its refusal."""
         if name == ERROR:
             raise RemoteProtocolError(f"the peer refused the connection with ERROR {parse_error(data)!r}")
         self.peer_metadata = data
+        if self.side.server:
+            self._tell()
+
+    def _tell(self) -> None:
+        self.outgoing.append(make_command(READY, self.side.metadata))
