@@ -592,3 +592,69 @@ class Requests(RuleBasedStateMachine):
 
 TestRequests = Requests.TestCase
 TestRequests.settings = settings(max_examples=200, stateful_step_count=30)
+
+
+# ---- what tells a late reply apart
+
+
+def test_after_a_request_was_given_up_requests_to_a_rep_carry_an_id(rig: Rig[Req]) -> None:
+    peer = rig.peer()
+    peer.socket_type = "REP"
+    rig.send(b"1")
+    assert peer.outlet.messages == [[b"", b"1"]], "the wire format of any REQ"
+    peer.outlet.write()
+    rig.pattern.abandon()
+    assert rig.send(b"2") == [True], "no debt: the REP returns whatever envelope"
+    second = peer.outlet.messages[1]
+    assert isinstance(second, list)
+    assert (len(second[0]), second[1:]) == (4, [b"", b"2"])
+    answer(rig, peer, b"stale")
+    assert not rig.pattern.can_receive
+    answer(rig, peer, b"good")
+    assert rig.pattern.receive() == b"good"
+
+
+def test_a_request_given_up_with_an_id_leaves_nothing_behind(rig: Rig[Req]) -> None:
+    peer = rig.peer()
+    peer.socket_type = "REP"
+    for body in (b"1", b"2", b"3"):
+        assert rig.send(body) == [True]
+        peer.outlet.write()
+        rig.pattern.abandon()
+    rig.send(b"4")
+    for body in (b"stale", b"stale", b"stale", b"good"):
+        assert not rig.pattern.can_receive
+        answer(rig, peer, body)
+    assert rig.pattern.receive() == b"good"
+
+
+@pytest.mark.parametrize("corner", ["routing_id", "accepted"])
+def test_where_a_new_connection_voids_no_debt_the_reply_is_waited_for(rig: Rig[Req], corner: str) -> None:
+    if corner == "routing_id":
+        rig.set(routing_id=b"me")
+    peer = rig.connecting()
+    rig.connect(peer)
+    peer.socket_type = "ROUTER"
+    peer.accepted = corner == "accepted"
+    rig.send(b"1")
+    peer.outlet.write()
+    rig.pattern.abandon()
+    assert rig.send(b"2") == [False]
+    assert peer.resets == 0
+    rig.lose(peer)
+    rig.connect(peer)
+    assert rig.send(b"2") == [False], "the late reply may come on this connection"
+    answer(rig, peer, b"stale")
+    assert rig.send(b"2") == [True]
+
+
+def test_a_debt_does_not_hide_that_the_asked_peer_is_lost(rig: Rig[Req]) -> None:
+    """Relaxed: an earlier request is owed for, a later one is under way at the same peer."""
+    rig.set(req_relaxed=True, routing_id=b"me")
+    peer = rig.connecting()
+    rig.connect(peer)
+    rig.send(b"1", b"2")
+    peer.outlet.write()
+    rig.lose(peer)
+    with pytest.raises(PeerLostError):
+        rig.pattern.receive()

@@ -84,9 +84,13 @@ class Req(Balancing):
                 self._behind += 1
 
     def disconnected(self, peer: Peer) -> None:
-        queued = (
-            0 if self.options.immediate else peer.outbound.queued
-        )  # with immediate the queue ends with the connection
+        if self._owed.get(peer) and not self._voids(peer):
+            if peer is self._asked and peer.outbound.queued <= self._behind:
+                self._lose()
+            super().disconnected(peer)
+            return
+        # with immediate the queue ends with the connection
+        queued = 0 if self.options.immediate else peer.outbound.queued
         if peer is self._asked:
             if queued > self._behind:
                 queued -= self._behind + 1  # the request is still there, and will be sent on the next connection
