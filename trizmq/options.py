@@ -34,7 +34,9 @@ class Option(Generic[T]):
         return cast("T", holder._option_values.get(self.name, self.default))
 
     def __set__(self, holder: Options, value: object) -> None:
-        holder._option_values[self.name] = self.checked(value)
+        checked = self.checked(value)
+        holder._option_changing(self.name)
+        holder._option_values[self.name] = checked
         holder._option_changed(self.name)
 
     def checked(self, value: object) -> T:
@@ -68,6 +70,9 @@ class Options:
         for name, value in defaults.items():
             if name in known:
                 self._option_values.setdefault(name, value)
+
+    def _option_changing(self, name: str) -> None:
+        """Called before an option is set on a living holder; raises if that must not be done from here."""
 
     def _option_changed(self, name: str) -> None:
         """Called after an option was set on a living holder; sockets apply at once what can be applied."""

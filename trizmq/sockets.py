@@ -57,6 +57,9 @@ class Socket(SocketOptions, AsyncResource):
         """Belong to a context: called by :meth:`Context.socket`."""
         self._context = context
 
+    def _option_changing(self, name: str) -> None:
+        self._core.check_settable()
+
     def _option_changed(self, name: str) -> None:
         """Apply an option that was set on an open socket."""
         self._core.option_changed(name)

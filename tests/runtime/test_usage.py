@@ -139,7 +139,7 @@ async def test_a_thread_without_a_run() -> None:
                     pytest.fail(f"{name} worked")
 
         await trio.to_thread.run_sync(elsewhere)
-        assert pair.send_hwm == 1000
+        assert pair.send_hwm == 1000, "an option was refused and set all the same"
 
 
 def test_a_later_run() -> None:

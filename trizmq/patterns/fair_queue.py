@@ -21,22 +21,36 @@ class FairQueue:
     with every message costs one comprehension. Credit is given back when a batch is used up.
     """
 
-    __slots__ = ("_admit", "_put_back", "_ready")
+    __slots__ = ("_admit", "_put_back", "_ready", "_single")
 
     def __init__(self, admit: Admit | None = None) -> None:
         self._admit = admit
         #: The peers that may have messages; the first one's turn is next.
         self._ready: deque[Peer] = deque()
         self._put_back = Peer(_NoPipe(), _NoPipe(), _nothing)
+        #: The batch of the only peer that has messages, which is what most sockets have; else empty.
+        self._single: list[Packed] = []
 
     def arrived(self, peer: Peer) -> None:
         """The peer has messages; it gets its turn after those that were waiting."""
         if not peer.ready:
             peer.ready = True
             self._ready.append(peer)
+            self._ready_changed()
+
+    def _ready_changed(self) -> None:
+        """Called after each change of who is ready, or of the batch of who is alone."""
+        ready = self._ready
+        self._single = ready[0].batch if len(ready) == 1 else []
 
     def receive(self) -> Packed | None:
         """The next message, or None if there is none. :attr:`last` tells whose it was."""
+        single = self._single
+        if single:
+            message = single.pop()
+            if not single:
+                self._give_credit(self._ready[0])
+            return message
         ready = self._ready
         while ready:
             peer = ready[0]
@@ -44,8 +58,7 @@ class FairQueue:
             if batch:
                 message = batch.pop()
                 if not batch:
-                    peer.inbound.release(peer.taken)
-                    peer.taken = 0
+                    self._give_credit(peer)
                 ready.rotate(-1)
                 return message
             self._refill(peer)
@@ -70,6 +83,7 @@ class FairQueue:
                 del batch[-wanted:]
             else:
                 peer.batch = []
+                self._ready_changed()
                 batch.reverse()
                 messages = messages + batch if messages else batch
                 self._give_credit(peer)
@@ -84,6 +98,7 @@ class FairQueue:
             self._ready.remove(put_back)
         put_back.ready = True
         self._ready.appendleft(put_back)
+        self._ready_changed()
 
     @property
     def last(self) -> Peer:
@@ -110,6 +125,7 @@ class FairQueue:
                     batch = admit(peer, batch)
                     batch.reverse()
                     peer.batch = batch
+            self._ready_changed()
 
     def _refill(self, peer: Peer) -> None:
         """Take the next batch of the peer at the head, whose batch is used up; without one it leaves the queue."""
@@ -118,12 +134,14 @@ class FairQueue:
         if batch is None:
             peer.ready = False
             del self._ready[0]
+            self._ready_changed()
             return
         peer.taken = len(batch)
         if self._admit is not None:
             batch = self._admit(peer, batch)
         batch.reverse()
         peer.batch = batch
+        self._ready_changed()
 
     def _give_credit(self, peer: Peer) -> None:
         if peer.taken:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from ..messages import Packed
 from ..options import SocketOptions
@@ -16,11 +17,13 @@ class LoadBalancer:
     full peers cost nothing. A new peer joins at the end.
     """
 
-    __slots__ = ("_members", "_rotation")
+    __slots__ = ("_members", "_only", "_rotation")
 
     def __init__(self) -> None:
         self._rotation: deque[Peer] = deque()
         self._members: set[Peer] = set()
+        #: Gives a message to the one peer of a rotation of one, which is what most sockets have.
+        self._only: Callable[[Packed], bool] | None = None
 
     def attach(self, peer: Peer) -> None:
         """Let the peer take part; nothing happens if it does already."""
@@ -33,24 +36,35 @@ class LoadBalancer:
         if peer.active:
             peer.active = False
             self._rotation.remove(peer)
+            self._rotation_changed()
 
     def writable(self, peer: Peer) -> None:
         """The peer has room again."""
         if not peer.active and peer in self._members:
             peer.active = True
             self._rotation.append(peer)
+            self._rotation_changed()
+
+    def _rotation_changed(self) -> None:
+        rotation = self._rotation
+        self._only = rotation[0].outbound.put if len(rotation) == 1 else None
 
     def send(self, message: Packed) -> bool:
         """Give the message to the next peer that has room; False if there is none. :attr:`last` tells who got it."""
+        only = self._only
+        if only is not None and only(message):
+            return True
         rotation = self._rotation
         while rotation:
-            peer = rotation[0]
-            if peer.outbound.put(message):
+            if rotation[0].outbound.put(message):
                 rotation.rotate(-1)
                 return True
-            del rotation[0]
-            peer.active = False
+            self._leave_first()
         return False
+
+    def _leave_first(self) -> None:
+        self._rotation.popleft().active = False
+        self._rotation_changed()
 
     @property
     def next(self) -> Peer | None:
@@ -59,7 +73,7 @@ class LoadBalancer:
         while rotation:
             if rotation[0].outbound.has_room:
                 return rotation[0]
-            rotation.popleft().active = False
+            self._leave_first()
         return None
 
     @property

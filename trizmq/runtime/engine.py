@@ -133,13 +133,16 @@ class Engine:
         """End the connection now; ``exchange`` returns."""
         self._scope.cancel()
 
-    async def finish(self, *, discard: bool) -> None:
+    async def finish(self, *, receives: bool, discard: bool) -> None:
         """Everything was written: end our side of the stream in a way that cannot lose what the system still holds.
 
-        Closing a TCP connection with unread input resets it, and what was not yet sent is gone. So we say that we are
-        done, and read up to the peer's end where the system does not have everything delivered. With ``discard`` nobody
-        will ever receive what is read.
+        Closing a TCP connection with unread input resets it, and what was not yet sent is gone; and a libzmq that reads
+        from an ipc connection slowly loses what it has not read when the other side closes. So where either can be we say
+        that we are done, and read up to the peer's end. With ``discard`` nobody will ever receive what is read.
         """
+        if not receives and not self._link.waits_for_reader:
+            self.cut()
+            return
         self._discarding = discard
         self._room_event.set()
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
@@ -192,7 +195,8 @@ class Engine:
     @property
     def drained(self) -> bool:
         """Whether everything that was queued is with the operating system."""
-        return self._outbound is not None and not self._outbound.queued and not self._rest
+        written = self._idle or self._broken is not None  # and not in the middle of the rest of a direct write
+        return written and self._outbound is not None and not self._outbound.queued and not self._rest
 
     async def _write(self) -> None:
         outbound = self._outbound

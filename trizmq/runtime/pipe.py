@@ -23,9 +23,9 @@ class Pipe:
 
     __slots__ = (
         "_limit",
+        "_most",
         "_open",
         "_receive_channel",
-        "_room",
         "_send_channel",
         "_starved",
         "direct",
@@ -38,7 +38,9 @@ class Pipe:
         self._send_channel, self._receive_channel = trio.open_memory_channel[list[Packed]](1)
         self._open: list[Packed] | None = None
         self._limit = limit or UNLIMITED
-        self._room = self._limit
+        # How many messages the open batch may hold: the limit less what was taken and not released. Counting this way,
+        # ``put`` changes no number.
+        self._most = self._limit
         self._starved = False
         #: How many messages were put, taken and released so far.
         self.released = 0
@@ -53,20 +55,19 @@ class Pipe:
 
     def put(self, message: Packed) -> bool:
         """Append a message; False, and nothing is queued, when the limit is reached."""
-        if self._room <= 0:
-            self._starved = True
-            return False
-        self._room -= 1
         batch = self._open
         if batch is not None:
-            batch.append(message)
-        else:
+            if len(batch) < self._most:
+                batch.append(message)
+                return True
+        elif self._most > 0:
             self._begin(message)
-        return True
+            return True
+        self._starved = True
+        return False
 
     def push(self, message: Packed) -> None:
         """Append a message whatever the limit says."""
-        self._room -= 1
         if self._open is not None:
             self._open.append(message)
         else:
@@ -74,37 +75,44 @@ class Pipe:
 
     def put_batch(self, batch: list[Packed]) -> None:
         """Append messages that the caller has seen to be within ``room``; the list is the pipe's from here on."""
-        self._room -= len(batch)
         if self._open is not None:
             self._open += batch
         else:
-            self._open = batch
-            self._send_channel.send_nowait(batch)
-            if self.on_data is not None:
-                self.on_data()
+            self._open_with(batch)
 
     def _begin(self, message: Packed) -> None:
         if self.direct is not None and self.direct(message):
-            self._room += 1
             self.released += 1
-            return
-        self._open = batch = [message]
+        else:
+            self._open_with([message])
+
+    def _open_with(self, batch: list[Packed]) -> None:
+        self._open = batch
         self._send_channel.send_nowait(batch)
         if self.on_data is not None:
             self.on_data()
 
+    def withdraw(self, message: Packed) -> bool:
+        """Take back a message that was put and not yet taken; False if it is too late. Told by identity, not equality."""
+        batch = self._open or []
+        for at, waiting in enumerate(batch):
+            if waiting is message:
+                del batch[at]
+                return True
+        return False
+
     @property
     def room(self) -> int:
         """How many messages ``put`` would take now."""
-        return self._room
+        return self._most - len(self._open or ())
 
     @property
     def has_room(self) -> bool:
         """Whether ``put`` would take a message now. Asking counts as being refused: ``on_room`` will follow."""
-        if self._room <= 0:
-            self._starved = True
-            return False
-        return True
+        if self.room > 0:
+            return True
+        self._starved = True
+        return False
 
     # ---- the reading side
 
@@ -112,6 +120,7 @@ class Pipe:
         """Wait for messages and take them all. A nudge gives an empty list. Cancelled: nothing was taken."""
         batch = await self._receive_channel.receive()
         self._open = None
+        self._most -= len(batch)
         return batch
 
     def take(self) -> list[Packed] | None:
@@ -120,40 +129,33 @@ class Pipe:
             return None
         batch = self._receive_channel.receive_nowait()
         self._open = None
+        self._most -= len(batch)
         return batch
 
     def release(self, count: int) -> None:
         """Give back the credit of messages taken."""
         self.released += count
-        self._room += count
-        if self._starved and self._room > 0:
+        self._most += count
+        if self._starved and self.room > 0:
             self._starved = False
             if self.on_room is not None:
                 self.on_room()
 
     def charge(self) -> None:
-        """Take back the credit of one message that was released too early."""
+        """Count one message as taken that was released too early."""
         self.released -= 1
-        self._room -= 1
+        self._most -= 1
 
     def restore(self, messages: list[Packed]) -> None:
         """Put messages that were taken and not released back in front of all others."""
         if not messages:
             return
+        self._most += len(messages)
         if self._open is not None:
             self._open[:0] = messages
         else:
             self._open = messages
             self._send_channel.send_nowait(messages)
-
-    def withdraw(self, message: Packed) -> bool:
-        """Take back a message that was put and not yet taken; False if it is too late. Told by identity, not equality."""
-        for at, waiting in enumerate(self._open or ()):
-            if waiting is message:
-                del self._open[at]  # type: ignore[union-attr]  # not None: it holds the message
-                self._room += 1
-                return True
-        return False
 
     def nudge(self) -> None:
         """Wake the task that waits in ``get``, with an empty batch where there is no other."""
@@ -166,7 +168,7 @@ class Pipe:
     @property
     def queued(self) -> int:
         """How many messages were put and not released: waiting, or taken and not yet done with."""
-        return self._limit - self._room
+        return self._limit - self.room
 
     @property
     def total(self) -> int:
@@ -177,7 +179,7 @@ class Pipe:
         """Change the limit. What is queued stays; a smaller limit holds for what comes."""
         limit = limit or UNLIMITED
         self._limit, difference = limit, limit - self._limit
-        self._room += difference
+        self._most += difference
         if difference > 0:
             self.release(0)
 
@@ -194,7 +196,7 @@ class ConflatingPipe(Pipe):
     def put(self, message: Packed) -> bool:
         """Take a message in place of the one that waits, if there is one."""
         if self._open:
-            self._open[0] = message
+            self._open[-1] = message
             self.on_replaced(1)
             return True
         return super().put(message)
@@ -204,7 +206,7 @@ class ConflatingPipe(Pipe):
         if len(batch) > 1:
             self.on_replaced(len(batch) - 1)
         if self._open:
-            self._open[0] = batch[-1]
+            self._open[-1] = batch[-1]
             self.on_replaced(1)
         else:
             super().put_batch(batch[-1:])

@@ -209,11 +209,9 @@ class SocketCore:
     async def drain(self, sessions: Sequence[Session]) -> None:
         """Wait until what these sessions have queued is written, and cannot be lost by closing their connections."""
         await self.settle(lambda: all(session.drained for session in sessions))
-        if not self.pattern.receives:
-            return
         engines = [session.engine for session in sessions if session.engine is not None]
         for engine in engines:
-            await engine.finish(discard=self.closed)
+            await engine.finish(receives=self.pattern.receives, discard=self.closed)
         await self.settle(lambda: not any(session.engine in engines for session in sessions))
 
     # ---- is it ours
@@ -408,11 +406,15 @@ class SocketCore:
             peers=tuple(session.statistics() for session in self.sessions),
         )
 
+    def check_settable(self) -> None:
+        """Raise if options may not be set from here: an open socket belongs to its run."""
+        if self._used:
+            self.check_home()
+
     def option_changed(self, name: str) -> None:
         """Apply an option that was set while the socket is open."""
         if not self._used:
             return
-        self.check_home()
         if name in ("send_hwm", "receive_hwm"):
             for session in self.sessions:
                 session.resize()

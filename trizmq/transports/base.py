@@ -19,6 +19,8 @@ class Link(Protocol):
     address: str
     #: How many bytes have been handed to the operating system so far; tells what was sent when a send fails.
     bytes_sent: int
+    #: Whether a peer may lose what it has not read when this side closes, even if it sends nothing itself.
+    waits_for_reader: bool
 
     async def receive_some(self, max_bytes: int) -> bytes:
         """Wait for bytes; ``b""`` at the end of the stream. Always a checkpoint.
@@ -108,6 +110,7 @@ class StreamLink:
         self.stream = stream
         self.address = address
         self.bytes_sent = 0
+        self.waits_for_reader = False
 
     async def receive_some(self, max_bytes: int) -> bytes:
         """See :class:`Link`."""

@@ -37,7 +37,7 @@ class SocketLink(trio.abc.HalfCloseableStream):
     again without a system call that is known to fail: after a read that came back short it waits for readability first.
     """
 
-    __slots__ = ("_closed", "_drained", "_socket", "address", "bytes_sent")
+    __slots__ = ("_closed", "_drained", "_socket", "address", "bytes_sent", "waits_for_reader")
 
     def __init__(self, connected: socket.socket, address: str) -> None:
         connected.setblocking(False)
@@ -46,6 +46,8 @@ class SocketLink(trio.abc.HalfCloseableStream):
         self._closed = False
         self.address = address
         self.bytes_sent = 0
+        # libzmq takes the end of an ipc connection for an error and drops what it has not read (measured: 17,538 of 20,000)
+        self.waits_for_reader = connected.family == getattr(socket, "AF_UNIX", None)
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """See :meth:`Link.receive_some`."""

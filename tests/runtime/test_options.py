@@ -1,0 +1,187 @@
+"""Options: what is wrong is refused when it is set, defaults come from the context, what can be changed live is."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import trio
+import trio.testing
+
+import trizmq
+from trizmq import OptionError
+from trizmq.options import declared_options
+
+from .helpers import NOBODY, meet
+from .test_closing import SOCKET_TYPES
+
+pytestmark = pytest.mark.deadline(10)
+
+SECONDS = ["linger", "handshake_timeout"]
+INTERVALS = ["reconnect_interval", "reconnect_interval_max"]
+FLAGS = {
+    trizmq.Push: ["immediate", "ipv6", "conflate"],
+    trizmq.Req: ["req_correlate", "req_relaxed", "probe_router"],
+    trizmq.Router: ["router_mandatory", "router_handover", "probe_router"],
+    trizmq.Pub: ["xpub_nodrop", "invert_matching", "only_first_subscribe"],
+    trizmq.XPub: ["xpub_verbose", "xpub_verboser", "xpub_manual", "xpub_manual_last_value"],
+    trizmq.Sub: ["invert_matching", "conflate"],
+    trizmq.XSub: ["xsub_verbose_unsubscribe", "only_first_subscribe"],
+}
+
+WRONG: list[tuple[type[trizmq.Socket], str, object]] = [
+    *((trizmq.Push, name, value) for name in SECONDS for value in (-1, math.nan, "1", True, b"")),
+    *((trizmq.Push, name, value) for name in INTERVALS for value in (-1, 0, math.nan, "1", None, True)),
+    *((trizmq.Push, name, value) for name in ("send_hwm", "receive_hwm") for value in (-1, 1.5, "1", None, True)),
+    *((trizmq.Push, name, value) for name in ("backlog", "checkpoint_every", "max_message_size") for value in (0, -1, 1.5)),
+    *((kind, name, value) for kind, names in FLAGS.items() for name in names for value in (2, -1, "yes", None, b"")),
+    *((trizmq.Dealer, "routing_id", value) for value in (b"x" * 256, b"\0x", "text", 5, None)),
+    *((trizmq.Pub, "xpub_welcome_message", value) for value in ("text", 5, None, [b"x"])),
+]
+
+RIGHT: list[tuple[type[trizmq.Socket], str, object, object]] = [
+    *((trizmq.Push, name, value, value) for name in SECONDS for value in (0, 0.5, 1e9, math.inf)),
+    *((trizmq.Push, name, None, math.inf) for name in SECONDS),
+    *((trizmq.Push, name, value, value) for name in INTERVALS for value in (0.001, 5, 1e9)),
+    *((trizmq.Push, name, value, value) for name in ("send_hwm", "receive_hwm") for value in (0, 1, 1 << 40)),
+    *((kind, name, value, bool(value)) for kind, names in FLAGS.items() for name in names for value in (True, False, 1, 0)),
+    *((trizmq.Dealer, "routing_id", value, bytes(value)) for value in (b"", b"x" * 255, bytearray(b"x"), memoryview(b"y"))),
+    (trizmq.Pub, "xpub_welcome_message", bytearray(b"hi"), b"hi"),
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "value"), WRONG)
+def test_wrong_values(kind: type[trizmq.Socket], name: str, value: object) -> None:
+    """As a keyword, as an attribute, and as a default of a context: the text names the option and the value."""
+    socket = kind()
+    before = getattr(socket, name)
+    for attempt in (lambda: kind(**{name: value}), lambda: setattr(socket, name, value), lambda: trizmq.Context(**{name: value})):  # fmt: skip
+        with pytest.raises(OptionError, match=name) as caught:
+            attempt()
+        assert repr(value) in str(caught.value)
+        assert "expected" in str(caught.value) or "must not" in str(caught.value) or "at most" in str(caught.value)
+    assert getattr(socket, name) == before
+
+
+@pytest.mark.parametrize(("kind", "name", "value", "final"), RIGHT)
+def test_right_values(kind: type[trizmq.Socket], name: str, value: object, final: object) -> None:
+    assert getattr(kind(**{name: value}), name) == final
+    socket = kind()
+    setattr(socket, name, value)
+    assert getattr(socket, name) == final
+
+
+def test_every_option_is_in_these_tables() -> None:
+    tested = {name for _, name, _ in WRONG}
+    declared = {name for kind in SOCKET_TYPES for name in declared_options(kind)}
+    assert declared - tested == set(), "an option was added without a wrong value for it here"
+
+
+@pytest.mark.parametrize("kind", SOCKET_TYPES)
+def test_unknown_names(kind: type[trizmq.Socket]) -> None:
+    with pytest.raises(OptionError, match=rf"{kind.__name__} has no option 'liner'.*did you mean 'linger'"):
+        kind(liner=5)
+    with pytest.raises(OptionError, match=r"'zzz'.*linger"):
+        kind(zzz=5)
+    with pytest.raises(OptionError, match=r"no socket type has.*'liner'.*did you mean 'linger'"):
+        trizmq.Context(liner=5)
+
+
+def test_an_option_of_another_type() -> None:
+    with pytest.raises(OptionError, match="Pull has no option 'routing_id'"):
+        trizmq.Pull(routing_id=b"x")  # type: ignore[call-arg]
+
+
+def test_options_have_documentation() -> None:
+    for kind in SOCKET_TYPES:
+        for name, option in declared_options(kind).items():
+            assert option.__doc__, name
+            assert option.zmq.startswith("ZMQ_") or name == "checkpoint_every", name
+
+
+async def test_context_defaults() -> None:
+    async with trizmq.Context(linger=1.5, routing_id=b"me", conflate=True) as context:
+        async with context.socket(trizmq.Dealer) as dealer, context.socket(trizmq.Pull, linger=3.0) as pull:
+            assert (dealer.linger, dealer.routing_id, dealer.conflate) == (1.5, b"me", True)
+            assert (pull.linger, pull.conflate) == (3.0, True)
+            assert pull.send_hwm == 1000
+    assert trizmq.Push().linger == 10.0
+
+
+async def test_what_was_set_before_opening_wins_over_the_context() -> None:
+    async with trizmq.Context(linger=1.5) as context:
+        push = context.socket(trizmq.Push)
+        push.linger = 2.5
+        async with push:
+            assert push.linger == 2.5
+
+
+async def test_high_water_marks_can_be_changed_live() -> None:
+    async with trizmq.Push(send_hwm=2, linger=0) as push:
+        push.connect(NOBODY)
+        push.send_nowait(b"1")
+        push.send_nowait(b"2")
+        with pytest.raises(trio.WouldBlock):
+            push.send_nowait(b"3")
+        push.send_hwm = 3
+        push.send_nowait(b"3")
+        with pytest.raises(trio.WouldBlock):
+            push.send_nowait(b"4")
+        push.send_hwm = 1
+        with pytest.raises(trio.WouldBlock):
+            push.send_nowait(b"4")
+        assert push.statistics().peers[0].outbound == 3, "shrinking drops nothing"
+        push.send_hwm = 0
+        for number in range(2000):
+            push.send_nowait(b"%d" % number)
+
+
+async def test_a_raised_high_water_mark_wakes_who_waits() -> None:
+    async with trizmq.Push(send_hwm=1, linger=0) as push, trio.open_nursery() as nursery:
+        push.connect(NOBODY)
+        await push.send(b"1")
+        nursery.start_soon(push.send, b"2")
+        nursery.start_soon(push.wait_writable)
+        await trio.testing.wait_all_tasks_blocked()
+        push.send_hwm = 5
+        with trio.fail_after(2):
+            while nursery.child_tasks:
+                await trio.testing.wait_all_tasks_blocked(0.001)
+
+
+async def test_the_receivers_mark_can_be_changed_live() -> None:
+    async with trizmq.Push(send_hwm=1) as push, trizmq.Pull(receive_hwm=1) as pull:
+        await meet(pull, push, "inproc://x")
+        push.send_nowait(b"1")
+        push.send_nowait(b"2")
+        with pytest.raises(trio.WouldBlock):
+            push.send_nowait(b"3")
+        pull.receive_hwm = 2
+        push.send_nowait(b"3")
+        with pytest.raises(trio.WouldBlock):
+            push.send_nowait(b"4")
+        assert await pull.receive_many() == [[b"1"], [b"2"], [b"3"]]
+
+
+async def test_linger_can_be_changed_live(autojump_clock: trio.testing.MockClock) -> None:
+    before = trio.current_time()
+    async with trizmq.Push(linger=1000) as push:
+        push.connect(NOBODY)
+        await push.send(b"1")
+        push.linger = 2
+    assert trio.current_time() - before == pytest.approx(2, abs=0.1)
+
+
+@pytest.mark.parametrize("transport", ["tcp://127.0.0.1:*", "ipc://*"])
+async def test_max_message_size(transport: str) -> None:
+    """Over all frames of a message; the limit itself passes."""
+    async with trizmq.Push() as push, trizmq.Pull(max_message_size=10) as pull:
+        await meet(pull, push, transport)
+        await push.send([b"12345", b"67890"])
+        assert await pull.receive() == [b"12345", b"67890"]
+        events = pull.events()
+        await push.send([b"12345", b"678901"])
+        with trio.fail_after(5):
+            event = await events.__anext__()
+        assert isinstance(event, trizmq.Disconnected)
+        assert "10" in event.cause
