@@ -1,9 +1,9 @@
 """The test's side of ``peer.py``: pyzmq sockets in other processes, as objects whose methods are orders.
 
-    pull = await peer.open("PULL", RCVHWM=10)
-    endpoint = await pull.bind("tcp://127.0.0.1:*")
-    received = await pull.begin("recv", count=3)    # goes on by itself; the order has been sent
-    assert await received.answer() == [...]
+pull = await peer.open("PULL", RCVHWM=10)
+endpoint = await pull.bind("tcp://127.0.0.1:*")
+received = await pull.begin("recv", count=3)    # goes on by itself; the order has been sent
+assert await received.answer() == [...]
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ class PeerSocket:
         self._socket = socket
         self._orders = orders
 
-    def _ordered_otherwise(self, within_ms: float = 0) -> bool:
+    def _ordered_otherwise(self, within_ms: int = 0) -> bool:
         return bool(self._orders.poll(within_ms))
 
     def _readable(self) -> bool:
@@ -163,7 +163,8 @@ class PeerSocket:
 
     def serve_badly(self, seed: int, drop: float, hold: float) -> dict[str, int]:
         """For a ROUTER: echo, but drop some replies and hold others back, to send them later and in another order."""
-        chance, held = random.Random(seed), []
+        chance = random.Random(seed)
+        held: list[list[bytes]] = []
         counts = {"at once": 0, "late": 0, "dropped": 0}
         while not self._ordered_otherwise():
             if held and (chance.random() < 0.3 or len(held) > 5):

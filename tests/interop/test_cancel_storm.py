@@ -12,7 +12,7 @@ import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import pytest
 import trio
@@ -32,6 +32,7 @@ CALLS = round(3000 * SOAK)
 PAUSES_MS = [0, 0, 0, 1, 1, 2]
 
 T = TypeVar("T")
+Call: TypeAlias = Callable[[], Awaitable[None]]
 
 
 class Storm:
@@ -61,7 +62,8 @@ class Storm:
 
         ``ready``: waits for what the call waits for, so that both learn of it in the same pass of Trio's scheduler.
         """
-        kinds = [self._deadline, self._deadline, self._nested, self._at_once, self._beside]
+        kinds: list[Callable[[Call], Awaitable[None]]]
+        kinds = [self._deadline, self._nested, self._at_once, self._beside, self._beside]
         kind = self._chance.choice(kinds)
         if ready is not None and self._chance.random() < 0.25:
             kind = self._when_ready(ready)
@@ -80,31 +82,31 @@ class Storm:
     def _instant(self) -> float:
         return trio.current_time() + self._chance.uniform(0, self._longest)
 
-    async def _deadline(self, call: Callable[[], Awaitable[None]]) -> None:
+    async def _deadline(self, call: Call) -> None:
         with trio.CancelScope(deadline=self._instant()):
             await call()
 
-    async def _at_once(self, call: Callable[[], Awaitable[None]]) -> None:
+    async def _at_once(self, call: Call) -> None:
         with trio.CancelScope() as scope:
             scope.cancel()
             await call()
 
-    async def _nested(self, call: Callable[[], Awaitable[None]]) -> None:
+    async def _nested(self, call: Call) -> None:
         with trio.CancelScope(deadline=self._instant()):
             with trio.CancelScope(deadline=self._instant()):
                 with trio.CancelScope(deadline=self._instant(), shield=self._chance.random() < 0.5):
                     await call()
 
-    async def _beside(self, call: Callable[[], Awaitable[None]]) -> None:
+    async def _beside(self, call: Call) -> None:
         """From another task, a few passes of the scheduler later."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(call)
-            for _ in range(self._chance.randrange(12)):
+            for _ in range(self._chance.randrange(20)):
                 await trio.lowlevel.checkpoint()
             nursery.cancel_scope.cancel()
 
-    def _when_ready(self, ready: Callable[[], Awaitable[None]]) -> Callable[[Callable[[], Awaitable[None]]], Any]:
-        async def kind(call: Callable[[], Awaitable[None]]) -> None:
+    def _when_ready(self, ready: Callable[[], Awaitable[None]]) -> Callable[[Call], Awaitable[None]]:
+        async def kind(call: Call) -> None:
             async def cancel_when_ready(scope: trio.CancelScope) -> None:
                 await ready()
                 scope.cancel()
@@ -163,7 +165,7 @@ async def iterate(socket: Any) -> list[list[bytes]]:
 
 
 # The share of the cancellations comes last: all of them for what differs, less for what is built on it.
-RECEIVES = [
+RECEIVES: list[tuple[str, str, Callable[[Any], Awaitable[list[list[bytes]]]], float]] = [
     ("Pull", "PUSH", receive, 1),
     ("Dealer", "DEALER", receive, 1),
     ("Pair", "PAIR", receive, 0.3),
@@ -267,8 +269,8 @@ async def test_recv_of_multipart(peer: PeerProcess) -> None:
                 return await pull.receive()
 
             while not storm.over:
-                for message in await storm.attempt(take, pull.wait_readable):
-                    received.append(source_and_number(message[1])[1])
+                messages = await storm.attempt(take, pull.wait_readable)
+                received += [source_and_number(message[1])[1] for message in messages]
             await sender.begin("recv_waiting")
             while (numbered_frame := source_and_number((await take())[1]))[0] != END:
                 received.append(numbered_frame[1])
@@ -277,7 +279,7 @@ async def test_recv_of_multipart(peer: PeerProcess) -> None:
 
 async def test_echoes(peer: PeerProcess) -> None:
     """One message under way at a time, so that each receive is cancelled about when its message arrives."""
-    storm = Storm(220, longest=0.0006)
+    storm = Storm(220, share=0.5, longest=0.0006)
     async with nothing_left():
         async with trizmq.Dealer() as dealer:
             theirs = await peer.open("DEALER")
@@ -322,7 +324,7 @@ async def send_serialized(socket: Any, front: list[bytes], bodies: list[bytes]) 
     return 1
 
 
-SENDS = [
+SENDS: list[tuple[str, str, Callable[[Any, list[bytes], list[bytes]], Awaitable[int]], float]] = [
     ("Push", "PULL", send, 1),
     ("Dealer", "DEALER", send, 1),
     ("Pair", "PAIR", send, 0.3),
@@ -463,7 +465,7 @@ async def test_router_with_cancelled_handlers(peer: PeerProcess) -> None:
                     received.append(source_and_number(body)[1])
                     nursery.start_soon(handle, routing_id, body)
             consuming = await client.begin("consume")
-            async for routing_id, body in router:
+            async for _, body in router:
                 source, number = source_and_number(body)
                 if source == END:
                     break
@@ -477,7 +479,7 @@ async def test_router_with_cancelled_handlers(peer: PeerProcess) -> None:
 
 async def test_rep_with_cancelled_calls(peer: PeerProcess) -> None:
     """A REP stays in turn: a cancelled receive or send can be made again."""
-    storm = Storm(510)
+    storm = Storm(510, share=0.5)
     async with nothing_left():
         async with trizmq.Rep(send_hwm=0) as rep:
             client = await peer.open("DEALER", RCVHWM=0)
@@ -570,7 +572,11 @@ async def test_events(peer: PeerProcess) -> None:
             endpoint = await pull.bind("tcp://127.0.0.1:*")
             host, port = endpoint.removeprefix("tcp://").split(":")
             seen: list[trizmq.Event] = []
-            async with pull.events(1_000_000) as calm, pull.events(1_000_000) as troubled, trio.open_nursery() as nursery:
+            async with (
+                pull.events(1_000_000) as calm,
+                pull.events(1_000_000) as troubled,
+                trio.open_nursery() as nursery,
+            ):
 
                 async def come_and_go() -> None:
                     while not storm.over:

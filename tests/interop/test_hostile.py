@@ -148,7 +148,7 @@ async def publishing(socket: Any, endpoint: str, peer: PeerProcess, nursery: tri
 
 
 async def test_silent_peer(peer: PeerProcess) -> None:
-    """Who says nothing is closed after ``handshake_timeout``, also in the middle of the handshake; who has shaken hands is not."""
+    """Who says nothing is closed after ``handshake_timeout``, also in the middle of the handshake; others stay."""
     with trio.fail_after(TIME):
         async with trizmq.Pull(handshake_timeout=0.2) as pull, pull.events() as events:
             endpoint = await pull.bind("tcp://127.0.0.1:*")
@@ -186,7 +186,11 @@ async def test_hundred_silent_peers(peer: PeerProcess) -> None:
 async def test_hostile_listener(peer: PeerProcess) -> None:
     """Our connector meets a server that is none: it says so, retries, and serves its other peer meanwhile."""
     with trio.fail_after(TIME):
-        async with trizmq.Pull(reconnect_interval=0.01) as pull, pull.events() as events, trio.open_nursery() as nursery:
+        async with (
+            trizmq.Pull(reconnect_interval=0.01) as pull,
+            pull.events() as events,
+            trio.open_nursery() as nursery,
+        ):
 
             async def web_server(stream: trio.SocketStream) -> None:
                 async with stream:

@@ -26,7 +26,11 @@ COMPATIBLE = {
     "XPUB": "SUB XSUB",
     "XSUB": "PUB XPUB",
 }
-OURS = {"XPUB": trizmq.XPub, "XSUB": trizmq.XSub, **{name: getattr(trizmq, name.title()) for name in COMPATIBLE if "X" not in name}}
+OURS = {
+    "XPUB": trizmq.XPub,
+    "XSUB": trizmq.XSub,
+    **{name: getattr(trizmq, name.title()) for name in COMPATIBLE if "X" not in name},
+}
 
 
 @pytest.mark.parametrize("ours", COMPATIBLE)
@@ -34,7 +38,10 @@ async def test_wrong_types_are_refused(ours: str, peer: PeerProcess) -> None:
     """Either side binding; the event names both types, and nobody counts as connected."""
     with trio.fail_after(TIME):
         for theirs in COMPATIBLE.keys() - COMPATIBLE[ours].split():
-            async with OURS[ours](reconnect_interval=1000, reconnect_interval_max=1000) as socket, socket.events() as events:
+            async with (
+                OURS[ours](reconnect_interval=1000, reconnect_interval_max=1000) as socket,
+                socket.events() as events,
+            ):
                 binding, connecting = await peer.open(theirs), await peer.open(theirs)
                 await connecting.connect(await socket.bind("tcp://127.0.0.1:*"))
                 accepted = await until(events, trizmq.HandshakeFailed)

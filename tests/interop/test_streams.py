@@ -9,7 +9,7 @@ import pytest
 import trio
 
 import trizmq
-from tests.interop.driver import PeerProcess, described, until
+from tests.interop.driver import PeerProcess, PeerSocket, described, until
 from tests.interop.peer import END, as_runs, numbered, source_and_number
 
 TIME = 30
@@ -192,7 +192,7 @@ async def test_many_peers(start_peer: StartPeer) -> None:
     with trio.fail_after(TIME):
         async with trizmq.Router() as router:
             endpoint = await router.bind("tcp://127.0.0.1:*")
-            dealers = []
+            dealers: list[tuple[str, PeerSocket]] = []
             for process in await start_peer(), await start_peer():
                 for _ in range(20):
                     name = f"dealer{len(dealers)}"
@@ -234,9 +234,7 @@ async def test_requests_of_many_clients(start_peer: StartPeer) -> None:
 
 
 @pytest.mark.parametrize("transport", ["tcp", "ipc"])
-async def test_connect_before_bind(
-    peer: PeerProcess, transport: str, unbound: Callable[[str], str]
-) -> None:
+async def test_connect_before_bind(peer: PeerProcess, transport: str, unbound: Callable[[str], str]) -> None:
     """Ours first, then theirs first: what was sent meanwhile waits and arrives."""
     with trio.fail_after(TIME):
         endpoint = unbound(transport)

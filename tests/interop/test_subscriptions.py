@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import trio
@@ -45,7 +46,7 @@ async def test_xpub_is_told(peer: PeerProcess) -> None:
         ({"xpub_verboser": True}, [b"\1a", b"\1a", b"\0a", b"\0a"]),
     ],
 )
-async def test_xpub_is_told_more(peer: PeerProcess, option: dict[str, bool], told: list[bytes]) -> None:
+async def test_xpub_is_told_more(peer: PeerProcess, option: dict[str, Any], told: list[bytes]) -> None:
     with trio.fail_after(TIME):
         async with trizmq.XPub(**option) as xpub:
             endpoint = await xpub.bind("tcp://127.0.0.1:*")
@@ -107,7 +108,10 @@ async def test_many_topics(peer: PeerProcess) -> None:
     messages = [[f"topic {number:04}/suffix".encode(), b"%d" % number] for number in range(2000)]
     with trio.fail_after(TIME):
         async with trizmq.Pub(send_hwm=0) as pub, trizmq.Sub(receive_hwm=0) as sub:
-            their_sub, their_xpub = await peer.open("SUB", RCVHWM=0, SNDHWM=0), await peer.open("XPUB", SNDHWM=0, RCVHWM=0)
+            their_sub, their_xpub = (
+                await peer.open("SUB", RCVHWM=0, SNDHWM=0),
+                await peer.open("XPUB", SNDHWM=0, RCVHWM=0),
+            )
             for topic in wanted:
                 await their_sub.begin("set", SUBSCRIBE=topic)
                 sub.subscribe(topic)

@@ -19,7 +19,6 @@ from .helpers import GREETING, frame, message, ready
 
 pytestmark = pytest.mark.deadline(10)
 
-SHAKEN = GREETING + ready("PAIR")
 
 
 class FakeLink:
@@ -89,7 +88,8 @@ class Rig:
         self.failed += 1
 
     async def shake(self, engine: Engine) -> None:
-        self.link.feed(SHAKEN)
+        self.link.feed(GREETING)
+        self.link.feed(ready("PAIR"))
         await engine.shake_hands()
         self.link.written = b""
         self.link.sends.clear()
@@ -111,6 +111,7 @@ async def test_a_lone_message_goes_out_without_the_writer(nursery: trio.Nursery)
     await rig.shake(engine)
     nursery.start_soon(engine.exchange, rig.outbound, rig.inbound)
     await trio.testing.wait_all_tasks_blocked()
+    rig.link.sends.clear()
     assert rig.outbound.put(b"lone")
     assert rig.link.written == message(b"lone"), "written before any other task ran"
     assert rig.link.sends == [0]
@@ -126,6 +127,7 @@ async def test_a_burst_is_batched(nursery: trio.Nursery, monkeypatch: pytest.Mon
     await rig.shake(engine)
     nursery.start_soon(engine.exchange, rig.outbound, rig.inbound)
     await trio.testing.wait_all_tasks_blocked()
+    rig.link.sends.clear()
     for number in range(100):
         rig.outbound.put(b"%d" % number)
     await trio.testing.wait_all_tasks_blocked()

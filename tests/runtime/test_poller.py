@@ -71,6 +71,7 @@ async def test_writable_again(endpoint: str, nursery: trio.Nursery) -> None:
         body = bytes(10_000_000 if "inproc" not in endpoint else 1)
         while poller.poll_nowait():
             push.send_nowait(body)
+            await trio.testing.wait_all_tasks_blocked(0.01)
         waiting = await start(nursery, poller.wait)
         assert not waiting.done
         while not waiting.done:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import random
 import struct
@@ -271,6 +272,7 @@ async def _client_main(options: argparse.Namespace) -> None:
 
 def run_client(options: argparse.Namespace) -> int:
     """``python -m trizmq demo-client``, which the demo starts."""
+    _be_quiet_about_unsent_messages()
     trio.run(_client_main, options)
     return 0
 
@@ -375,6 +377,11 @@ class Demo:
         return all(found.balanced for found in findings.values())
 
 
+def _be_quiet_about_unsent_messages() -> None:
+    """When everything is cut off, by Ctrl-C or because a process died, there are some, and it need not be said of each."""
+    logging.getLogger("trizmq").setLevel(logging.ERROR)
+
+
 async def _lines(stream: trio.abc.ReceiveStream) -> AsyncIterator[bytes]:
     rest = b""
     async for chunk in stream:
@@ -385,6 +392,7 @@ async def _lines(stream: trio.abc.ReceiveStream) -> AsyncIterator[bytes]:
 
 def run(options: argparse.Namespace) -> int:
     """``python -m trizmq demo``; returns the exit status."""
+    _be_quiet_about_unsent_messages()
     status = 1
     demo = Demo(options)
     try:

@@ -79,11 +79,11 @@ class Engine:
         """The other side's address."""
         return self._link.address
 
-    async def shake_hands(self) -> PeerInfo:
+    async def shake_hands(self, *, hold_back: bool = False) -> PeerInfo:
         """Exchange greetings and commands until traffic may flow.
 
-        What is then still to be sent, the READY of a bound side, goes out with ``exchange``: until then the peer can be
-        turned away, and sees a handshake that failed.
+        With ``hold_back`` what is then still to be sent, the READY of a bound side, goes out with ``exchange`` only: until
+        then the peer can be turned away, and sees a handshake that failed.
 
         Raises:
             RemoteProtocolError: the peer broke the protocol or cannot be talked to.
@@ -91,17 +91,18 @@ class Engine:
         """
         connection, link = self._connection, self._link
         connection.start()
-        while not connection.ready:
-            if out := connection.data_to_send():
+        while True:
+            if not (connection.ready and hold_back) and (out := connection.data_to_send()):
                 await link.send([out])
                 self._counters.bytes_sent += len(out)
+            if connection.ready:
+                return connection.peer
             data = await link.receive_some(connection.read_size)
             self._counters.bytes_received += len(data)
             if not data:
                 connection.receive_eof()
                 raise trio.BrokenResourceError("the peer closed the connection during the handshake")
             connection.receive_data(data)
-        return connection.peer
 
     async def exchange(self, outbound: Pipe, inbound: Pipe) -> None:
         """Move messages until the peer ends the connection; returns at the end of its stream.
@@ -115,7 +116,8 @@ class Engine:
         """
         self._outbound, self._inbound = outbound, inbound
         self._control = self._connection.data_to_send()
-        outbound.nudge()
+        if self._control:
+            outbound.nudge()
         inbound.on_room = self._on_room
         with self._scope:
             async with trio.open_nursery() as nursery:

@@ -186,7 +186,7 @@ class Session:
         try:
             limit = core.options.handshake_timeout
             with trio.move_on_after(limit) as deadline:
-                info = await engine.shake_hands()
+                info = await engine.shake_hands(hold_back=not self.connecting)
             if deadline.cancelled_caught:
                 raise trio.BrokenResourceError(f"the peer did not complete the handshake within {limit:g} s")
             self.engine = engine

@@ -54,7 +54,10 @@ class Tcp:
         target = parse_tcp_target(address, endpoint)
         if target.source is None:
             # trio sees to resolving and to trying several addresses in parallel; its socket then becomes ours
-            stream = await trio.open_tcp_stream(target.destination.host, target.destination.port)
+            try:
+                stream = await trio.open_tcp_stream(target.destination.host, target.destination.port)
+            except OSError as error:
+                raise _first_cause(error) from error
             theirs = stream.socket
             connected = socket.socket(theirs.family, theirs.type, theirs.proto, fileno=theirs.detach())
         else:
@@ -98,6 +101,12 @@ async def _connect_from(source: HostPort, destination: HostPort) -> socket.socke
         else:
             return socket.socket(attempt.family, attempt.type, attempt.proto, fileno=attempt.detach())
     raise failure or OSError(f"no address found for {destination}")
+
+
+def _first_cause(error: OSError) -> OSError:
+    """What went wrong with the first address: "connection refused" says more than "all attempts failed"."""
+    causes = error.__cause__.exceptions if isinstance(error.__cause__, BaseExceptionGroup) else (error.__cause__,)
+    return next((cause for cause in causes if isinstance(cause, OSError)), error)
 
 
 def _prepare(connected: socket.socket) -> str:

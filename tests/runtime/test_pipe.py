@@ -1,0 +1,215 @@
+"""The pipe: batches that stay open until they are taken, and exact credit in messages."""
+
+from __future__ import annotations
+
+import trio
+import trio.testing
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trizmq.messages import Packed
+from trizmq.runtime.pipe import ConflatingPipe, Pipe
+
+
+async def test_a_batch_stays_open_until_it_is_taken() -> None:
+    pipe = Pipe(10)
+    calls = 0
+
+    def on_data() -> None:
+        nonlocal calls
+        calls += 1
+
+    pipe.on_data = on_data
+    for message in (b"1", b"2", b"3"):
+        assert pipe.put(message)
+    assert calls == 1, "told once, when it was empty"
+    assert await pipe.get() == [b"1", b"2", b"3"]
+    pipe.put(b"4")
+    assert calls == 2
+    assert pipe.take() == [b"4"]
+    assert pipe.take() is None
+
+
+async def test_credit_comes_back_with_release_and_not_with_take() -> None:
+    pipe = Pipe(2)
+    told = 0
+
+    def on_room() -> None:
+        nonlocal told
+        told += 1
+
+    pipe.on_room = on_room
+    assert pipe.put(b"1")
+    assert pipe.put(b"2")
+    assert not pipe.put(b"3")
+    pipe.take()
+    assert not pipe.put(b"3")
+    assert pipe.queued == 2
+    pipe.release(1)
+    assert told == 1
+    assert pipe.put(b"3")
+    assert not pipe.has_room
+    pipe.release(2)
+    assert told == 2
+    pipe.release(0)
+    assert told == 2, "nobody was refused since"
+    assert pipe.total == 3
+
+
+async def test_push_goes_past_the_limit() -> None:
+    pipe = Pipe(1)
+    for number in range(3):
+        pipe.push(b"%d" % number)
+    assert not pipe.put(b"x")
+    assert pipe.take() == [b"0", b"1", b"2"]
+    pipe.release(3)
+    assert pipe.put(b"x")
+
+
+async def test_get_cancelled_takes_nothing() -> None:
+    pipe = Pipe(0)
+    with trio.move_on_after(0.001):
+        await pipe.get()
+    pipe.put(b"x")
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await pipe.get()
+    assert scope.cancelled_caught
+    assert await pipe.get() == [b"x"]
+
+
+async def test_restored_messages_come_first() -> None:
+    pipe = Pipe(0)
+    for message in (b"1", b"2"):
+        pipe.put(message)
+    batch = await pipe.get()
+    pipe.put(b"3")
+    pipe.restore(batch)
+    assert pipe.take() == [b"1", b"2", b"3"]
+    pipe.restore([b"3"])
+    assert await pipe.get() == [b"3"]
+    pipe.restore([])
+    assert pipe.take() is None
+
+
+async def test_a_nudge_wakes_with_nothing() -> None:
+    pipe = Pipe(0)
+    pipe.nudge()
+    pipe.nudge()
+    assert await pipe.get() == []
+    pipe.put(b"x")
+    pipe.nudge()
+    assert await pipe.get() == [b"x"]
+
+
+async def test_direct() -> None:
+    """Offered only a message that finds the pipe empty; what was taken over is not queued and holds no credit."""
+    pipe = Pipe(2)
+    offered: list[Packed] = []
+    taking = True
+
+    def direct(message: Packed) -> bool:
+        offered.append(message)
+        return taking
+
+    pipe.direct = direct
+    assert pipe.put(b"1")
+    assert (pipe.queued, pipe.total, pipe.take()) == (0, 1, None)
+    taking = False
+    assert pipe.put(b"2")
+    assert pipe.put(b"3")
+    assert offered == [b"1", b"2"]
+    assert not pipe.put(b"4")
+    assert pipe.take() == [b"2", b"3"]
+
+
+async def test_limits() -> None:
+    pipe = Pipe(0)
+    for _ in range(10_000):
+        assert pipe.put(b"x")
+    pipe.set_limit(5)
+    assert not pipe.put(b"x")
+    assert pipe.queued == 10_000
+    pipe.take()
+    pipe.release(9_996)
+    assert pipe.put(b"x")
+    assert not pipe.put(b"x")
+    told = []
+    pipe.on_room = lambda: told.append(1)
+    pipe.set_limit(6)
+    assert told == [1]
+    pipe.set_limit(0)
+    assert pipe.room > 1 << 40
+
+
+async def test_conflating() -> None:
+    replaced: list[int] = []
+    pipe = ConflatingPipe(replaced.append)
+    for number in range(5):
+        assert pipe.put(b"%d" % number)
+    assert sum(replaced) == 4
+    assert pipe.take() == [b"4"]
+    pipe.release(1)
+    pipe.put_batch([b"5", b"6", b"7"])
+    assert sum(replaced) == 6
+    pipe.put_batch([b"8", b"9"])
+    assert sum(replaced) == 8
+    assert pipe.take() == [b"9"]
+
+
+async def test_conflating_never_delivers_the_older_after_the_newer() -> None:
+    """A writer that broke puts its message back; when a newer one waits already, the older one is the one replaced."""
+    replaced: list[int] = []
+    pipe = ConflatingPipe(replaced.append)
+    pipe.put(b"old")
+    batch = await pipe.get()
+    pipe.put(b"new")
+    pipe.restore(batch)
+    pipe.put(b"newest")
+    assert pipe.take() == [b"newest"]
+    assert sum(replaced) == 2
+    assert pipe.queued == 1
+    pipe.release(1)
+    pipe.put(b"only")
+    pipe.restore(await pipe.get())
+    assert pipe.take() == [b"only"]
+
+
+@given(st.lists(st.sampled_from(["put", "push", "take", "release", "restore", "nudge", "grow", "shrink"])))
+def test_nothing_is_lost_doubled_or_reordered(steps: list[str]) -> None:
+    """Whatever is done in whatever order: the messages come out once each, in order, and credit adds up."""
+    pipe = Pipe(3)
+    limit = 3
+    number = 0
+    held: list[Packed] = []
+    out: list[Packed] = []
+    for step in steps:
+        match step:
+            case "put":
+                room = pipe.room
+                if pipe.put(b"%d" % number):
+                    number += 1
+                assert (room > 0) == (pipe.room == room - 1)
+            case "push":
+                pipe.push(b"%d" % number)
+                number += 1
+            case "take":
+                held += pipe.take() or []
+            case "release":
+                pipe.release(len(held))
+                out += held
+                held = []
+            case "restore":
+                pipe.restore(held)
+                held = []
+            case "nudge":
+                pipe.nudge()
+            case "grow" | "shrink":
+                limit = max(1, limit + (1 if step == "grow" else -1))
+                pipe.set_limit(limit)
+        assert pipe.queued == number - len(out)
+        assert pipe.total == number
+        assert pipe.room == limit - pipe.queued
+    out += held
+    out += pipe.take() or []
+    assert out == [b"%d" % at for at in range(number)]
