@@ -12,13 +12,13 @@ class DropReason(enum.Enum):
     """Why a message was not delivered. Every drop is counted under one of these."""
 
     SEND_HWM = "send_hwm"  #: the peer's queue was full (PUB, XPUB, XSUB, ROUTER, REP)
-    UNROUTABLE = "unroutable"  #: ROUTER or REP: no peer of that routing id, or it has gone
+    UNROUTABLE = "unroutable"  #: no peer of a ROUTER or REP has that routing id, or it has gone
     CONFLATED = "conflated"  #: replaced by a newer message (``conflate``)
     LINGER = "linger"  #: still queued when the socket or its endpoint was closed
     PEER_GONE = "peer_gone"  #: queued for a peer that disconnected and does not come back to this queue
     MALFORMED = "malformed"  #: a message without the envelope its socket type needs (REP, REQ, ROUTER)
-    STALE_REPLY = "stale_reply"  #: REQ: a reply that nobody waits for any more, or from a peer that was not asked
-    UNSUBSCRIBED = "unsubscribed"  #: SUB: matched no subscription when it was to be read
+    STALE_REPLY = "stale_reply"  #: a reply to a REQ that nobody waits for any more, or from a peer that was not asked
+    UNSUBSCRIBED = "unsubscribed"  #: matched no subscription of a SUB when it was to be read
     UNEXPECTED = "unexpected"  #: the socket type reads nothing from this peer (PUB, PUSH)
 
 
@@ -45,8 +45,9 @@ class Statistics:
     bytes_sent: int  #: bytes written to connections, headers included; inproc moves none
     bytes_received: int  #: bytes read from connections, headers included; inproc moves none
     reconnects: int  #: connections that replaced a lost one
+    #: how many messages were not delivered, by reason
     drops: Mapping[DropReason, int] = field(default_factory=lambda: MappingProxyType({}))
-    peers: tuple[PeerStatistics, ...] = ()
+    peers: tuple[PeerStatistics, ...] = ()  #: one entry for each peer relation
 
     @property
     def dropped(self) -> int:
@@ -58,7 +59,7 @@ class Statistics:
 class Event:
     """Something that happened to an endpoint or a connection of a socket."""
 
-    endpoint: str  #: our side's endpoint: what was bound or connected
+    endpoint: str  #: the endpoint of our side, as it was bound or connected
     address: str = ""  #: the other side's address, where there is one
 
 

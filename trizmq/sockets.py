@@ -42,7 +42,7 @@ class Socket(SocketOptions, AsyncResource):
     A socket is opened by ``async with``, once. Leaving the block closes it: gracefully, for up to ``linger`` seconds, or at
     once if the block is left by an exception or is cancelled. What the block raises leaves as it is.
 
-    Options are keyword arguments and attributes; see :mod:`trizmq.options`.
+    Options are keyword arguments and attributes; ``trizmq.options`` declares them.
     """
 
     _pattern: ClassVar[Callable[..., Pattern]]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import math
 from typing import Any, ClassVar
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
 import trizmq
 from trizmq.options import Option, declared_options
+from trizmq.runtime import verbs
 
 # The mixin classes in which the verbs are written, as a reader of the reference finds them.
 FAMILIES = {
@@ -116,6 +120,8 @@ class SocketSignatures:
         self, app: Sphinx, what: str, name: str, obj: object, options: object, signature: str | None, returns: str | None
     ) -> tuple[str, str | None] | None:
         """Handle ``autodoc-process-signature``."""
+        if obj is trizmq.EventWatcher or dataclasses.is_dataclass(obj):
+            return "", None  # made by trizmq only; their attributes are what matters
         if not isinstance(obj, type) or obj not in self.kinds:
             return None
         general = declared_options(trizmq.Socket)
@@ -133,8 +139,19 @@ def add_verbs(app: Sphinx, what: str, name: str, obj: object, options: object, l
     """Tell below the docstring of a socket class which verbs it has (``autodoc-process-docstring``)."""
     if isinstance(obj, type) and obj in SocketSignatures.kinds and obj is not trizmq.Socket:
         names = {base.__name__ for base in obj.__mro__}
-        verbs = [f":ref:`{FAMILY_TITLES[one]} <{label}>`" for one, label in FAMILIES.items() if one in names]
-        lines += ["", f"Verbs: {', '.join(verbs)}; and what :ref:`every socket <every-socket>` has.", ""]
+        families = [f":ref:`{FAMILY_TITLES[one]} <{label}>`" for one, label in FAMILIES.items() if one in names]
+        lines += ["", f"Verbs: {', '.join(families)}; and what :ref:`every socket <every-socket>` has.", ""]
+
+
+def find_verb(app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, content: nodes.Node) -> nodes.Node | None:
+    """Lead ``Push.send`` to where ``send`` is written (``missing-reference``)."""
+    name = node.get("reftarget", "").rpartition(".")[2]
+    for family in FAMILIES:
+        if name in vars(getattr(verbs, family)):
+            node["reftarget"] = f"{verbs.__name__}.{family}.{name}"
+            domain = env.domains.python_domain
+            return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", node["reftarget"], node, content)
+    return None
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
@@ -142,4 +159,5 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("option-table", OptionTable)
     app.connect("autodoc-process-signature", SocketSignatures())
     app.connect("autodoc-process-docstring", add_verbs)
+    app.connect("missing-reference", find_verb)
     return {"parallel_read_safe": True}

@@ -353,9 +353,7 @@ class Demo:
     def interrupt(self) -> None:
         """Say what had been done when Ctrl-C came."""
         answered, streamed, cancelled = self._done()
-        self._screen.line(
-            f"Interrupted: {answered:,} requests answered, {streamed:,} messages streamed, {cancelled:,} calls cancelled."
-        )
+        self._screen.line(f"Interrupted; so far {answered:,} answered, {streamed:,} streamed, {cancelled:,} cancelled.")
 
     def fail(self, error: BaseException) -> None:
         """Say why the demo could not be done."""
@@ -393,13 +391,15 @@ async def _lines(stream: trio.abc.ReceiveStream) -> AsyncIterator[bytes]:
 def run(options: argparse.Namespace) -> int:
     """``python -m trizmq demo``; returns the exit status."""
     _be_quiet_about_unsent_messages()
-    status = 1
+    status, interrupted = 1, False
     demo = Demo(options)
     try:
         status = 0 if trio.run(demo.run) else 1
     except* KeyboardInterrupt:
+        interrupted = True
         demo.interrupt()
         raise
     except* DemoError as group:
-        demo.fail(group)
+        if not interrupted:  # when the clients are ended, the server may notice
+            demo.fail(group)
     return status

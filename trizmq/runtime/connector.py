@@ -9,6 +9,7 @@ import trio
 
 from ..events import Closed, Connected, ConnectRetried
 from ..transports.base import Transport
+from .checkpoints import hand_on_interrupt
 from .session import Session
 
 if TYPE_CHECKING:
@@ -59,6 +60,11 @@ class Connector:
             link = await self._transport.connect(self._address, self.endpoint, self._core.transport_options())
         except OSError as error:
             return False, str(error)
+        except (KeyboardInterrupt, BaseExceptionGroup) as error:
+            # the tasks in which Trio tries several addresses are not protected from Ctrl-C, and cannot be by us
+            if not hand_on_interrupt(error):
+                raise
+            return False, "interrupted"
         self._core.tell(Connected(self.endpoint, link.address))
         return await self.session.serve(link)
 

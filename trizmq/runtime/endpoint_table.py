@@ -12,7 +12,7 @@ from ..endpoints import split_endpoint
 from ..errors import EndpointError
 from ..patterns.base import Refused
 from ..transports import find_transport
-from .checkpoints import checkpoint
+from .checkpoints import checkpoint, enable_ki_protection
 from .connector import Connector
 from .inproc import InprocBinding, InprocConnection
 from .listener import Listener
@@ -59,6 +59,7 @@ class EndpointTable:
         bound: str = await nursery.start(self._run_listener, listener, name=name)
         return bound
 
+    @enable_ki_protection
     async def _run_listener(self, listener: Listener, *, task_status: trio.TaskStatus[str]) -> None:
         result = await outcome.acapture(listener.run, task_status)
         # an error before the endpoint is bound belongs to the caller of bind, who waits for it

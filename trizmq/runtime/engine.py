@@ -13,6 +13,7 @@ from ..errors import RemoteProtocolError
 from ..messages import Packed
 from ..transports.base import Buffer, Link
 from ..wire.connection import Connection, PeerInfo
+from .checkpoints import enable_ki_protection
 from .monitor import Counters
 from .pipe import Pipe
 
@@ -200,6 +201,7 @@ class Engine:
         written = self._idle or self._broken is not None  # and not in the middle of the rest of a direct write
         return written and self._outbound is not None and not self._outbound.queued and not self._rest
 
+    @enable_ki_protection
     async def _write(self) -> None:
         outbound = self._outbound
         assert outbound is not None

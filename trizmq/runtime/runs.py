@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 import trio
 
+from .checkpoints import enable_ki_protection
 from .socket import SocketCore
 
 T = TypeVar("T")
@@ -36,5 +37,6 @@ async def close_all(cores: Iterable[SocketCore], *, forcefully: bool) -> None:
             nursery.start_soon(_close, core, forcefully, name=f"trizmq closing {core.name}")
 
 
+@enable_ki_protection
 async def _close(core: SocketCore, forcefully: bool) -> None:
     await core.aclose(forcefully=forcefully)

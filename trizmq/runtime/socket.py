@@ -28,7 +28,7 @@ from ..patterns.base import Drop, Pattern, Peer
 from ..patterns.publish import Pub
 from ..transports.base import TransportOptions
 from ..wire.connection import WireConfig
-from .checkpoints import ParkingLot, Watchers, checkpoint
+from .checkpoints import ParkingLot, Watchers, checkpoint, enable_ki_protection
 from .endpoint_table import EndpointTable
 from .gate import Gate, TellingGate
 from .home import SocketHome
@@ -125,6 +125,8 @@ class SocketCore:
         """Start a background task of this socket. What it raises unexpectedly ends the socket."""
         self._nursery.start_soon(self._guard, function, args, name=f"trizmq {self.name} {name}")
 
+    # Ctrl-C is for the user's tasks: Trio protects its system tasks from it, but not what is started in their nurseries
+    @enable_ki_protection
     async def _guard(self, function: Callable[..., Awaitable[object]], args: tuple[object, ...]) -> None:
         result = await outcome.acapture(function, *args)
         if isinstance(result, outcome.Error) and isinstance(result.error, Exception):
@@ -191,7 +193,9 @@ class SocketCore:
             with trio.CancelScope(shield=True):
                 await self._finished.wait()
             if discarded := self.counters.drops.get(DropReason.LINGER, 0) - before:
-                _log.warning("%s: closed with %d messages unsent, they are discarded", self.name, discarded)
+                # whoever leaves by an exception or by Ctrl-C knows that it is abrupt
+                level = logging.INFO if forcefully else logging.WARNING
+                _log.log(level, "%s: closed with %d messages unsent, they are discarded", self.name, discarded)
         await checkpoint()
 
     async def _drain(self) -> None:
