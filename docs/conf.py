@@ -39,7 +39,6 @@ add_module_names = False  # everything public is in `trizmq`
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
-autodoc_type_aliases = {"Sendable": "Sendable"}
 python_maximum_signature_line_length = 90
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False

@@ -1,9 +1,9 @@
 """The manual and the README tell the truth: their code runs, their tables are complete.
 
-Every ``python`` block is code. One that calls ``trio.run`` is a *program*: it is run, and must end well. A ``text`` block that
-follows a program directly is what it has to print (``...`` stands for anything). A program below ``<!-- server -->`` runs beside
-the other programs of its section, and has to end soon after Ctrl-C. All other blocks are *fragments*: they have to compile,
-and to use only names that trizmq has. Port 5555 is replaced by a free one.
+Every ``python`` block is code. One that calls ``trio.run`` is a *program*: it is run, and must end well. A ``text`` block
+that follows a program directly is what it has to print (``...`` stands for anything). A program below ``<!-- server -->``
+runs beside the other programs of its section, and has to end soon after Ctrl-C. All other blocks are *fragments*: they have
+to compile, and to use only names that trizmq has. Port 5555 is replaced by a free one.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ class Block:
 
 
 FENCE = re.compile(
-    r"(?P<mark><!-- server -->\n\s*)?^```(?P<language>\w+)\n(?P<code>.*?)^```$(?:\s*^```text\n(?P<output>.*?)^```$)?", re.M | re.S
+    r"(?P<mark><!-- server -->\n\s*)?^```(?P<language>\w+)\n(?P<code>.*?)^```$"
+    r"(?:\s*^```text\n(?P<output>.*?)^```$)?",
+    re.MULTILINE | re.DOTALL,
 )
 
 
@@ -69,7 +71,7 @@ def blocks(page: Path) -> Iterator[Block]:
     text = page.read_text(encoding="utf-8")
     for found in FENCE.finditer(text):
         before = text[: found.start("code")]
-        headings = re.findall(r"^## (.*)$", before, re.M)
+        headings = re.findall(r"^## (.*)$", before, re.MULTILINE)
         yield Block(
             page,
             before.count("\n") + 1,
@@ -155,9 +157,9 @@ def test_programs_run(block: Block, tmp_path: Path) -> None:
 def rows(page: Path, heading: str) -> list[list[str]]:
     """The cells of the first table below a heading, without its head."""
     text = page.read_text(encoding="utf-8")
-    start = re.search(rf"^#+ {re.escape(heading)}$", text, re.M)
+    start = re.search(rf"^#+ {re.escape(heading)}$", text, re.MULTILINE)
     assert start, f"{page.name} has no heading {heading!r}"
-    found = re.search(r"(?:^\|.*\n)+", text[start.end() :], re.M)
+    found = re.search(r"(?:^\|.*\n)+", text[start.end() :], re.MULTILINE)
     assert found, f"no table below {heading!r} in {page.name}"
     return [[cell.strip() for cell in line.strip("|\n").split("|")] for line in found[0].splitlines()[2:]]
 
@@ -167,6 +169,12 @@ def test_the_table_of_who_talks_to_whom_is_right() -> None:
     assert {name: frozenset(re.findall(r"[A-Z]+", others)) for name, others in table} == dict(COMPATIBLE)
 
 
+def test_every_public_name_is_in_the_reference() -> None:
+    reference = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    directives = set(re.findall(r"^\.\. (?:auto|py:)\w+:: (?:trizmq\.)?(\w+)$", reference, re.MULTILINE))
+    assert not set(trizmq.__all__) - directives
+
+
 def test_every_option_of_zmq_h_is_accounted_for() -> None:
     """Each is one of ours, or stands in a table of the options page that says why not; never both."""
     zmq = pytest.importorskip("zmq")
@@ -174,9 +182,9 @@ def test_every_option_of_zmq_h_is_accounted_for() -> None:
     text = OPTIONS_PAGE.read_text(encoding="utf-8")
     told = set(re.findall(r"\bZMQ_[A-Z0-9_]+", text))
     cells = {name for line in text.splitlines() if line.startswith("|") for name in re.findall(r"ZMQ_[A-Z0-9_]+", line)}
-    assert not ours & cells, "these exist now: take them out of the tables of what does not"
+    assert sorted(ours & cells) == [], "these exist now: take them out of the tables of what does not"
     missing = {f"ZMQ_{name}" for name in zmq.SocketOption.__members__} - ours - told - _ALIASES
-    assert not missing, "say in docs/options.md what they are in trizmq, or why they are not"
+    assert sorted(missing) == [], "say in docs/options.md what they are in trizmq, or why they are not"
 
 
 # pyzmq's second names, which stand beside the first on the page without the prefix, and numbers that are its own

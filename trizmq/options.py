@@ -131,6 +131,17 @@ def _positive_seconds(value: object) -> float:
     return seconds
 
 
+def _seconds_or_none(value: object) -> float | None:
+    return None if value is None else _positive_seconds(value)
+
+
+def _ttl(value: object) -> float:
+    seconds = _seconds(value)
+    if seconds > 65.5:
+        raise ValueError("expected at most 65.5 seconds: libzmq keeps it in 16 bits of milliseconds, and wraps above")
+    return seconds
+
+
 def _identity(value: object) -> bytes:
     if not isinstance(value, (bytes, bytearray, memoryview)):
         raise TypeError("expected bytes")
@@ -186,6 +197,30 @@ class SocketOptions(Options):
         check=_seconds_or_never,
         zmq="ZMQ_HANDSHAKE_IVL",
         doc="Seconds that a new connection has to complete its handshake; ``math.inf`` or None: no limit.",
+    )
+    heartbeat_interval: float = option(
+        default=0.0,
+        check=_seconds,
+        zmq="ZMQ_HEARTBEAT_IVL",
+        doc="Seconds between the PINGs sent to each peer, to notice one that is gone without a word; 0: none.",
+    )
+    heartbeat_timeout: float | None = option(
+        default=None,
+        check=_seconds_or_none,
+        zmq="ZMQ_HEARTBEAT_TIMEOUT",
+        doc="Seconds after a PING in which anything at all must come from the peer; None: ``heartbeat_interval``.",
+    )
+    heartbeat_ttl: float = option(
+        default=0.0,
+        check=_ttl,
+        zmq="ZMQ_HEARTBEAT_TTL",
+        doc="Seconds of silence after which the peer is asked to give us up, in tenths, at most 65.5; 0: not asked.",
+    )
+    connect_timeout: float = option(
+        default=math.inf,
+        check=_seconds_or_never,
+        zmq="ZMQ_CONNECT_TIMEOUT",
+        doc="Seconds that one attempt to connect may take; ``math.inf`` or None: as long as the system tries.",
     )
     immediate: bool = option(
         default=False,

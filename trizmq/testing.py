@@ -41,7 +41,9 @@ async def check_transport(endpoint: str, *, time_limit: float = 30.0) -> None:
         async with Context() as context:
             async with context.socket(Pair) as first:
                 resolved = await first.bind(endpoint)
-                assert resolved.split("://")[0] == endpoint.split("://")[0], "bind returns an endpoint of another transport"
+                assert resolved.split("://")[0] == endpoint.split("://")[0], (
+                    "bind returns an endpoint of another transport"
+                )
             for check in checks:
                 await check(context, resolved)
 

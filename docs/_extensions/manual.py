@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import inspect
 import math
 from typing import Any, ClassVar
@@ -34,6 +35,9 @@ FAMILY_TITLES = {
     "WaitSubscribedVerb": "wait_subscribed()",
 }
 
+# What autodoc makes of `trizmq.messages.Sendable`.
+EXPANDED = "bytes | bytearray | memoryview | ~collections.abc.Sequence[bytes | bytearray | memoryview]"
+
 
 def socket_types() -> list[type[trizmq.Socket]]:
     """The public socket types, without their base."""
@@ -55,8 +59,8 @@ def shown_default(value: object) -> str:
     """A default as one would write it, with big powers of two in a form that can be read."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= 1 << 20 and value & (value - 1) == 0:
         return f"1 << {value.bit_length() - 1}"
-    if isinstance(value, float) and not math.isinf(value):
-        return f"{value:g}"
+    if isinstance(value, float):
+        return "math.inf" if math.isinf(value) else f"{value:g}"
     return repr(value)
 
 
@@ -117,16 +121,29 @@ class SocketSignatures:
     kinds: ClassVar[list[type]] = [trizmq.Socket, *socket_types()]
 
     def __call__(
-        self, app: Sphinx, what: str, name: str, obj: object, options: object, signature: str | None, returns: str | None
+        self,
+        app: Sphinx,
+        what: str,
+        name: str,
+        obj: object,
+        options: object,
+        signature: str | None,
+        returns: str | None,
     ) -> tuple[str, str | None] | None:
         """Handle ``autodoc-process-signature``."""
-        if obj is trizmq.EventWatcher or dataclasses.is_dataclass(obj):
+        if obj is trizmq.EventWatcher or dataclasses.is_dataclass(obj) or isinstance(obj, enum.EnumType):
             return "", None  # made by trizmq only; their attributes are what matters
+        if obj is trizmq.Context.socket:
+            return "(kind: type[S], **options)", "S"  # what its ParamSpec comes to
+        if signature and EXPANDED in signature:
+            return signature.replace(EXPANDED, "Sendable"), returns
         if not isinstance(obj, type) or obj not in self.kinds:
             return None
         general = declared_options(trizmq.Socket)
         shown = {
-            name: option for name, option in declared_options(obj).items() if obj is trizmq.Socket or name not in general
+            name: option
+            for name, option in declared_options(obj).items()
+            if obj is trizmq.Socket or name not in general
         }
         types = option_types(obj)
         parameters = [f"{name}: {types[name]} = {shown_default(option.default)}" for name, option in shown.items()]
@@ -143,7 +160,9 @@ def add_verbs(app: Sphinx, what: str, name: str, obj: object, options: object, l
         lines += ["", f"Verbs: {', '.join(families)}; and what :ref:`every socket <every-socket>` has.", ""]
 
 
-def find_verb(app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, content: nodes.Node) -> nodes.Node | None:
+def find_verb(
+    app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, content: nodes.Node
+) -> nodes.Node | None:
     """Lead ``Push.send`` to where ``send`` is written (``missing-reference``)."""
     name = node.get("reftarget", "").rpartition(".")[2]
     for family in FAMILIES:

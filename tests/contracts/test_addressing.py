@@ -73,7 +73,7 @@ async def test_bind_after_connect_tcp() -> None:
     """test_bind_after_connect_tcp: what a DEALER sends before anybody listens arrives in order once somebody does."""
     with socket.socket() as reserve:
         reserve.bind(("127.0.0.1", 0))
-        endpoint = "tcp://127.0.0.1:{}".format(reserve.getsockname()[1])
+        endpoint = f"tcp://127.0.0.1:{reserve.getsockname()[1]}"
     async with trizmq.Dealer(reconnect_interval=0.01) as dealer, trizmq.Router() as router:
         dealer.connect(endpoint)
         for text in (b"foobar", b"baz", b"buzz"):
@@ -97,7 +97,13 @@ async def test_connect_resolve() -> None:
     async with trizmq.Pub(linger=0) as pub:
         for good in ("tcp://localhost:1234", "tcp://[::1]:1234", "tcp://0mq.is.teh.best:1234"):
             pub.connect(good)
-        for bad in ("tcp://localhost:invalid", "tcp://in val id:1234", "tcp://", "tcp://:*", "invalid://localhost:1234"):
+        for bad in (
+            "tcp://localhost:invalid",
+            "tcp://in val id:1234",
+            "tcp://",
+            "tcp://:*",
+            "invalid://localhost:1234",
+        ):
             with pytest.raises(EndpointError) as caught:
                 pub.connect(bad)
             assert bad in str(caught.value)
@@ -245,7 +251,7 @@ async def test_reqrep_tcp_source_port() -> None:
     """test_reqrep_tcp: two sockets leave from one source port, to different destinations."""
     with socket.socket() as reserve:
         reserve.bind(("127.0.0.1", 0))
-        source = "127.0.0.1:{}".format(reserve.getsockname()[1])
+        source = f"127.0.0.1:{reserve.getsockname()[1]}"
     async with trizmq.Rep() as one, trizmq.Rep() as two, trizmq.Req() as first, trizmq.Req() as second:
         for rep, req in ((one, first), (two, second)):
             bound = await rep.bind("tcp://127.0.0.1:*")

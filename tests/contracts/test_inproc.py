@@ -185,7 +185,11 @@ async def test_reqrep_inproc() -> None:
 async def test_names_are_per_context() -> None:
     """A name means something within its context only."""
     async with trizmq.Context() as one, trizmq.Context() as other:
-        async with one.socket(trizmq.Pull) as first, other.socket(trizmq.Pull) as second, other.socket(trizmq.Push) as push:
+        async with (
+            one.socket(trizmq.Pull) as first,
+            other.socket(trizmq.Pull) as second,
+            other.socket(trizmq.Push) as push,
+        ):
             await first.bind("inproc://x")
             await second.bind("inproc://x")
             push.connect("inproc://x")
@@ -226,3 +230,15 @@ async def test_a_waiting_receiver_is_woken_by_a_late_connect(nursery: trio.Nurse
         push.send_nowait(b"x")
         await until(lambda: receiving.done)
         assert receiving.result == b"x"
+
+
+async def test_a_late_binder_meets_what_a_closed_req_left() -> None:
+    """The request of a REQ that is closed already is delivered; what the binder sends at once to it hurts nobody."""
+    async with trizmq.Context() as context, context.socket(trizmq.Router, probe_router=True) as router:
+        async with context.socket(trizmq.Req) as req:
+            req.connect("inproc://x")
+            await req.send(b"?")
+        await router.bind("inproc://x")
+        assert (await router.receive())[1:] == [b"", b"?"]
+        assert not router.statistics().peers
+        assert not req.statistics().peers

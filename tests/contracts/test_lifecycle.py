@@ -21,7 +21,10 @@ async def test_ctx_shutdown_wakes(nursery: trio.Nursery) -> None:
         push = await context.socket(trizmq.Push).__aenter__()
         poller = Poller()
         poller.register(pull)
-        waiting = [await start(nursery, verb) for verb in (pull.receive, lambda: push.send(b"x"), poller.wait, pull.wait_connected)]
+        waiting = [
+            await start(nursery, verb)
+            for verb in (pull.receive, lambda: push.send(b"x"), poller.wait, pull.wait_connected)
+        ]
         assert not any(one.done for one in waiting)
         await context.aclose()
         await until(lambda: all(one.done for one in waiting))

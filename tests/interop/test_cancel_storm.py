@@ -429,6 +429,26 @@ async def test_requests_with_routing_id(peer: PeerProcess) -> None:
         assert await req.request(b"last") == [b"last"]
 
 
+async def test_req_stays_in_turn(peer: PeerProcess) -> None:
+    """With ``send`` and ``receive`` a cancelled call is simply made again, and the reply is still there."""
+    storm = Storm(460, share=0.3)
+    async with nothing_left(), trizmq.Req() as req:
+        theirs = await peer.open("REP")
+        req.connect(await theirs.bind("tcp://127.0.0.1:*"))
+        serving = await theirs.begin("serve")
+        number = 0
+        while not storm.over:
+            while not await storm.attempt(lambda: req.send(b"%d" % number)):  # noqa: B023
+                pass
+            while not (reply := await storm.attempt(req.receive, req.wait_readable)):
+                with pytest.raises(trizmq.StateError):
+                    req.send_nowait(b"out of turn")
+            assert reply == [[b"%d" % number]]
+            number += 1
+        await theirs.begin("set")
+        assert await serving.answer() == number
+
+
 async def storm_of_requests(req: trizmq.Req, storm: Storm) -> None:
     number = 0
     while not storm.over:
@@ -588,3 +608,39 @@ async def test_events(peer: PeerProcess) -> None:
                     seen += await storm.attempt(lambda: anext(troubled))
                 nursery.cancel_scope.cancel()
             assert seen == [await anext(calm) for _ in seen]
+
+
+# ---- whole lives of sockets
+
+
+async def test_lives(peer: PeerProcess, unbound: Callable[[str], str]) -> None:
+    """Opening, binding, connecting, talking, closing, cancelled anywhere: nothing is left, and the place is free."""
+    storm = Storm(700, share=0.2, longest=0.008)
+    endpoints = [unbound("tcp"), unbound("ipc")]
+    async with nothing_left():
+        theirs = await peer.open("ROUTER")
+        their_endpoint = await theirs.bind("tcp://127.0.0.1:*")
+        serving = await theirs.begin("serve")
+        before = tasks()
+
+        async def live() -> None:
+            async with trizmq.Context() as context, context.socket(trizmq.Push) as push:
+                for endpoint in endpoints:
+                    await push.bind(endpoint)
+                async with context.socket(trizmq.Req) as req, context.socket(trizmq.Pull) as pull:
+                    req.connect(their_endpoint)
+                    for endpoint in endpoints:
+                        pull.connect(endpoint)
+                    await push.wait_connected(2)
+                    await push.send_many([b"one", b"two"])
+                    assert await req.request(b"ask") == [b"ask"]
+                    assert {await pull.recv(), await pull.recv()} == {b"one", b"two"}
+                    await push.send(b"a message that nobody takes")
+
+        while not storm.over:
+            await storm.attempt(live)
+            assert tasks() == before
+        await live()
+        storm.check()
+        await theirs.begin("set")
+        assert await serving.answer() > 0

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 import trizmq
-from tests.interop.driver import PeerProcess, PeerSocket, described, until
+from tests.interop.driver import PeerProcess, PeerSocket, described, orders, until
 from tests.interop.peer import END, as_runs, numbered, source_and_number
 
 TIME = 30
@@ -325,6 +325,31 @@ async def test_requests_across_restarts(peer: PeerProcess) -> None:
             await again.bind(endpoint)
             await again.begin("serve")
             assert await req.request(b"three") == [b"three"]
+
+
+async def test_late_reply_after_a_lost_connection(peer: PeerProcess) -> None:
+    """A REP that connects to us keeps its queue and comes back: what it still answers is no reply to what we ask then."""
+    with trio.fail_after(TIME):
+        async with trizmq.Req() as req:
+            theirs = await peer.open("REP", RECONNECT_IVL=10)
+            endpoint = await req.bind("tcp://127.0.0.1:*")
+            await theirs.connect(endpoint)
+            async with trio.open_nursery() as nursery:
+
+                async def cut() -> None:
+                    assert await theirs.recv() == described([[b"one"]])
+                    req.unbind(endpoint)  # stands for a fault of the network
+
+                nursery.start_soon(cut)
+                with pytest.raises(trizmq.PeerLostError):
+                    await req.request(b"one")
+            await req.bind(endpoint)
+            await req.wait_connected()
+            answering = await theirs.begin("send", messages=orders([[b"reply to one"]]))
+            then = await theirs.begin("echo", count=1)
+            assert await req.request(b"two") == [b"two"]
+            await answering.answer()
+            assert await then.answer() == described([[b"two"]])
 
 
 # ---- closing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -39,6 +40,10 @@ class FakeOutlet:
                 del self.messages[at]
                 return True
         return False
+
+    def discard(self, unwanted: Callable[[Packed], bool]) -> None:
+        first = max(self.written, self.taken)
+        self.messages[first:] = [message for message in self.messages[first:] if not unwanted(message)]
 
     @property
     def has_room(self) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
+from trizmq.events import DropReason
 from trizmq.messages import Packed
 from trizmq.options import ConflateOptions, DealerOptions
 from trizmq.patterns import Dealer, Push
@@ -104,11 +105,12 @@ def test_detached(rig: Rig[Push]) -> None:
     assert rig.send(b"x") == [False]
 
 
-def test_push_leaves_what_its_peers_send() -> None:
+def test_push_drops_what_its_peers_send() -> None:
     rig = Rig(Push, ConflateOptions())
     peer = rig.peer()
     rig.come(peer, b"x")
-    assert peer.inlet.messages == [b"x"]
+    assert peer.inlet.messages == []
+    assert rig.drops == {DropReason.UNEXPECTED: 1}
     assert not rig.pattern.can_receive
 
 

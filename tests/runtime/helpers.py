@@ -7,7 +7,6 @@ import struct
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from typing import TypeVar
 
 import trio
 from trio.testing import MemoryReceiveStream, MemorySendStream, memory_stream_pair
@@ -15,8 +14,6 @@ from trio.testing import MemoryReceiveStream, MemorySendStream, memory_stream_pa
 import trizmq
 from trizmq.endpoints import parse_host_port
 from trizmq.transports.base import StreamLink, TransportOptions
-
-T = TypeVar("T")
 
 #: A fresh endpoint of each transport, to be bound; what comes of it is what ``bind`` returns.
 TRANSPORTS = {
@@ -31,7 +28,10 @@ NOBODY = "tcp://127.0.0.1:1"
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Wait for something that no verb waits for: let everybody else run until it holds. The caller has a deadline."""
+    """Wait for something that no verb waits for: let everybody else run until it holds. The test's deadline bounds it.
+
+    Not for what time alone brings about on an autojump clock, which does not jump while somebody waits for all to block.
+    """
     while not condition():
         await trio.testing.wait_all_tasks_blocked(0.001)
 
@@ -47,11 +47,9 @@ async def meet(
     return bound
 
 
-async def start(
-    nursery: trio.Nursery, function: Callable[..., Awaitable[T]], *args: object
-) -> "Running[T]":
+async def start(nursery: trio.Nursery, function: Callable[..., Awaitable[object]], *args: object) -> Running:
     """Start a call in a task and wait until it waits; what comes of it is collected."""
-    running: Running[T] = Running()
+    running = Running()
     nursery.start_soon(running.run, function, args)
     await trio.testing.wait_all_tasks_blocked(0.001)
     return running
@@ -59,9 +57,6 @@ async def start(
 
 class Running:
     """A call under way in a task: ``result`` or ``error``, and ``done``."""
-
-    def __class_getitem__(cls, item: object) -> type[Running]:
-        return cls
 
     def __init__(self) -> None:
         self.done = False
@@ -278,8 +273,15 @@ class MemoryTransport:
         self._listening: dict[str, trio.MemorySendChannel[StreamLink]] = {}
         #: When each attempt to connect was made.
         self.attempts: list[float] = []
+        self._attempted = trio.Event()
         #: Called with both streams of each new connection, the connecting side's first.
-        self.on_connect: Callable[[trio.StapledStream[MemorySendStream, MemoryReceiveStream], trio.StapledStream[MemorySendStream, MemoryReceiveStream]], None] = lambda near, far: None
+        self.on_connect: Callable[
+            [
+                trio.StapledStream[MemorySendStream, MemoryReceiveStream],
+                trio.StapledStream[MemorySendStream, MemoryReceiveStream],
+            ],
+            None,
+        ] = lambda near, far: None
 
     def check_bind(self, address: str, endpoint: str) -> None:
         pass
@@ -294,6 +296,7 @@ class MemoryTransport:
 
     async def connect(self, address: str, endpoint: str, options: TransportOptions) -> StreamLink:
         self.attempts.append(trio.current_time())
+        self._attempted.set()
         await trio.lowlevel.checkpoint()
         if address not in self._listening:
             raise ConnectionRefusedError("nobody listens")
@@ -301,6 +304,12 @@ class MemoryTransport:
         self.on_connect(near, far)
         self._listening[address].send_nowait(StreamLink(far, "near"))
         return StreamLink(near, "far")
+
+    async def wait_attempts(self, count: int) -> None:
+        """Wait until so many attempts to connect have been made."""
+        while len(self.attempts) < count:
+            self._attempted = trio.Event()
+            await self._attempted.wait()
 
 
 class MemoryAcceptor:

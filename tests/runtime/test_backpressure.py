@@ -8,7 +8,7 @@ import trio.testing
 
 import trizmq
 
-from .helpers import STREAMS, TRANSPORTS, message, meet, raw_connection, start, until
+from .helpers import STREAMS, TRANSPORTS, meet, message, raw_connection, start, until
 
 pytestmark = pytest.mark.deadline(20)
 

@@ -160,5 +160,3 @@ def test_a_failing_main_ends_the_run() -> None:
 
     with pytest.raises(Mine):
         trio.run(main)
-
-

@@ -18,7 +18,11 @@ pytestmark = pytest.mark.deadline(10)
 
 @asynccontextmanager
 async def pipeline(endpoint: str = "inproc://x", **options: int) -> AsyncIterator[tuple[trizmq.Push, trizmq.Pull]]:
-    async with trizmq.Context(**options) as context, context.socket(trizmq.Push) as push, context.socket(trizmq.Pull) as pull:
+    async with (
+        trizmq.Context(**options) as context,
+        context.socket(trizmq.Push) as push,
+        context.socket(trizmq.Pull) as pull,
+    ):
         await meet(pull, push, endpoint)
         yield push, pull
 

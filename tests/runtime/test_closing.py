@@ -241,7 +241,7 @@ async def test_close_does_not_wait_for_a_bind_that_resolves_a_name() -> None:
             await trio.sleep_forever()
             raise AssertionError
 
-        async def getnameinfo(self, *args: object) -> tuple[str, str]:  # type: ignore[override]
+        async def getnameinfo(self, *args: object) -> tuple[str, str]:
             raise NotImplementedError
 
     trio.socket.set_custom_hostname_resolver(Slow())
@@ -281,7 +281,8 @@ async def test_close_wakes(verb: str, forcefully: bool, nursery: trio.Nursery) -
         await socket.bind("tcp://127.0.0.1:*")
         running = [await start(nursery, wait, socket) for _ in range(1 if kind is trizmq.Req else 3)]
         assert not any(one.done for one in running)
-        await (trio.aclose_forcefully(socket) if forcefully else socket.aclose())
+        close = trio.aclose_forcefully if forcefully else trizmq.Socket.aclose
+        await close(socket)
         await trio.testing.wait_all_tasks_blocked()
         assert [type(one.error) for one in running] == [trio.ClosedResourceError] * len(running)
         assert type(socket).__name__ in str(running[0].error)

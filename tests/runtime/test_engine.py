@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import trio
 import trio.testing
 
+from trizmq.messages import Packed
 from trizmq.runtime import engine as engine_module
 from trizmq.runtime.engine import Engine
 from trizmq.runtime.monitor import Counters
@@ -20,12 +22,12 @@ from .helpers import GREETING, frame, message, ready
 pytestmark = pytest.mark.deadline(10)
 
 
-
 class FakeLink:
     """Input is what the test feeds; output is kept. ``room`` bytes can be written, then writing waits, or breaks."""
 
     address = "fake"
     flushed = True
+    waits_for_reader = False
 
     def __init__(self) -> None:
         self.bytes_sent = 0
@@ -161,7 +163,7 @@ async def test_a_broken_writer_puts_back_what_was_not_written_whole(written: int
     rig = Rig()
     engine = rig.engine()
     await rig.shake(engine)
-    messages = [b"0", [b"1", b"", b"one"], b"2222222222", b"3"]
+    messages: list[Packed] = [b"0", [b"1", b"", b"one"], b"2222222222", b"3"]
     wire = [message(b"0"), message(b"1", b"", b"one"), message(b"2222222222"), message(b"3")]
     for one in messages:
         rig.outbound.put(one)
@@ -181,7 +183,7 @@ async def test_a_broken_writer_puts_back_what_was_not_written_whole(written: int
 @pytest.mark.parametrize("ending", ["broken", "end of stream"])
 @pytest.mark.parametrize("more", range(25))
 async def test_a_direct_write_cut_in_two_is_put_back_unless_it_was_finished(more: int, ending: str) -> None:
-    """The rest of a directly written message, then a batch: however far the writer gets, each message is once in one place."""
+    """The rest of a directly written message, then a batch: however far the writer gets, each message is in one place."""
     rig = Rig()
     engine = rig.engine()
     await rig.shake(engine)
@@ -322,11 +324,11 @@ async def test_over_memory_streams(chunk: int, nursery: trio.Nursery) -> None:
         sender.send_all_hook = deliver
         original = receiver.receive_some
 
-        async def little(max_bytes: int | None = None, original: object = original) -> bytes | bytearray:
-            return await original(chunk)  # type: ignore[operator,no-any-return]
+        async def little(max_bytes: int | None = None, original: Any = original) -> bytearray:
+            return await original(chunk)  # type: ignore[no-any-return]
 
         receiver.receive_some = little  # type: ignore[method-assign]
-    messages = [b"", b"x" * 300, [b"a", b"", b"b" * 256], b"last"]
+    messages: list[Packed] = [b"", b"x" * 300, [b"a", b"", b"b" * 256], b"last"]
     pipes = []
     config = WireConfig(socket_type="PAIR", accepts=frozenset({"PAIR"}))
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import textwrap
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import trio
@@ -156,3 +160,30 @@ async def test_a_bug_while_closing(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setattr("trizmq.transports.tcp.Tcp.connect", connect)
             await until(lambda: closing.done)
     assert task_names() == []
+
+
+def test_a_bug_at_the_very_end_does_not_hang_the_run() -> None:
+    """In a process of its own, with a time limit: where this fails, nothing inside the run can end it."""
+    program = """
+        import trio, trizmq
+        from trizmq.runtime.endpoint_table import EndpointTable
+
+        def broken(self):
+            raise ZeroDivisionError("injected")
+
+        EndpointTable.end_inproc = broken
+
+        async def main():
+            async with trizmq.Pull() as pull:
+                await pull.bind("inproc://x")
+
+        try:
+            trio.run(main)
+        except trizmq.InternalError as error:
+            print(type(error.__cause__).__name__)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True, text=True, timeout=5, check=False, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert done.stdout == "ZeroDivisionError\n", done.stdout + done.stderr

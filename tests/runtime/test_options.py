@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import trio
@@ -17,9 +18,9 @@ from .test_closing import SOCKET_TYPES
 
 pytestmark = pytest.mark.deadline(10)
 
-SECONDS = ["linger", "handshake_timeout"]
+SECONDS = ["linger", "handshake_timeout", "connect_timeout"]
 INTERVALS = ["reconnect_interval", "reconnect_interval_max"]
-FLAGS = {
+FLAGS: dict[type[trizmq.Socket], list[str]] = {
     trizmq.Push: ["immediate", "ipv6", "conflate"],
     trizmq.Req: ["req_correlate", "req_relaxed", "probe_router"],
     trizmq.Router: ["router_mandatory", "router_handover", "probe_router"],
@@ -30,10 +31,17 @@ FLAGS = {
 }
 
 WRONG: list[tuple[type[trizmq.Socket], str, object]] = [
+    *((trizmq.Push, "heartbeat_interval", value) for value in (-1, math.nan, "1", None, True)),
+    *((trizmq.Push, "heartbeat_timeout", value) for value in (-1, 0, math.nan, "1", True)),
+    *((trizmq.Push, "heartbeat_ttl", value) for value in (-1, 65.6, math.nan, "1", None, True)),
     *((trizmq.Push, name, value) for name in SECONDS for value in (-1, math.nan, "1", True, b"")),
     *((trizmq.Push, name, value) for name in INTERVALS for value in (-1, 0, math.nan, "1", None, True)),
     *((trizmq.Push, name, value) for name in ("send_hwm", "receive_hwm") for value in (-1, 1.5, "1", None, True)),
-    *((trizmq.Push, name, value) for name in ("backlog", "checkpoint_every", "max_message_size") for value in (0, -1, 1.5)),
+    *(
+        (trizmq.Push, name, value)
+        for name in ("backlog", "checkpoint_every", "max_message_size")
+        for value in (0, -1, 1.5)
+    ),
     *((kind, name, value) for kind, names in FLAGS.items() for name in names for value in (2, -1, "yes", None, b"")),
     *((trizmq.Dealer, "routing_id", value) for value in (b"x" * 256, b"\0x", "text", 5, None)),
     *((trizmq.Pub, "xpub_welcome_message", value) for value in ("text", 5, None, [b"x"])),
@@ -44,8 +52,16 @@ RIGHT: list[tuple[type[trizmq.Socket], str, object, object]] = [
     *((trizmq.Push, name, None, math.inf) for name in SECONDS),
     *((trizmq.Push, name, value, value) for name in INTERVALS for value in (0.001, 5, 1e9)),
     *((trizmq.Push, name, value, value) for name in ("send_hwm", "receive_hwm") for value in (0, 1, 1 << 40)),
-    *((kind, name, value, bool(value)) for kind, names in FLAGS.items() for name in names for value in (True, False, 1, 0)),
-    *((trizmq.Dealer, "routing_id", value, bytes(value)) for value in (b"", b"x" * 255, bytearray(b"x"), memoryview(b"y"))),
+    *(
+        (kind, name, value, bool(value))
+        for kind, names in FLAGS.items()
+        for name in names
+        for value in (True, False, 1, 0)
+    ),
+    *(
+        (trizmq.Dealer, "routing_id", value, bytes(value))
+        for value in (b"", b"x" * 255, bytearray(b"x"), memoryview(b"y"))
+    ),
     (trizmq.Pub, "xpub_welcome_message", bytearray(b"hi"), b"hi"),
 ]
 
@@ -55,7 +71,12 @@ def test_wrong_values(kind: type[trizmq.Socket], name: str, value: object) -> No
     """As a keyword, as an attribute, and as a default of a context: the text names the option and the value."""
     socket = kind()
     before = getattr(socket, name)
-    for attempt in (lambda: kind(**{name: value}), lambda: setattr(socket, name, value), lambda: trizmq.Context(**{name: value})):  # fmt: skip
+    attempts: list[Callable[[], object]] = [
+        lambda: kind(**{name: value}),
+        lambda: setattr(socket, name, value),
+        lambda: trizmq.Context(**{name: value}),
+    ]
+    for attempt in attempts:
         with pytest.raises(OptionError, match=name) as caught:
             attempt()
         assert repr(value) in str(caught.value)

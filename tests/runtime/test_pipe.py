@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trizmq.messages import Packed
-from trizmq.runtime.pipe import ConflatingPipe, Pipe
+from trizmq.runtime.pipe import Pipe
 
 
 async def test_a_batch_stays_open_until_it_is_taken() -> None:
@@ -144,7 +144,8 @@ async def test_limits() -> None:
 
 async def test_conflating() -> None:
     replaced: list[int] = []
-    pipe = ConflatingPipe(replaced.append)
+    pipe = Pipe(1000)
+    pipe.conflate(replaced.append)
     for number in range(5):
         assert pipe.put(b"%d" % number)
     assert sum(replaced) == 4
@@ -160,7 +161,8 @@ async def test_conflating() -> None:
 async def test_conflating_never_delivers_the_older_after_the_newer() -> None:
     """A writer that broke puts its message back; when a newer one waits already, the older one is the one replaced."""
     replaced: list[int] = []
-    pipe = ConflatingPipe(replaced.append)
+    pipe = Pipe(1000)
+    pipe.conflate(replaced.append)
     pipe.put(b"old")
     batch = await pipe.get()
     pipe.put(b"new")
@@ -173,6 +175,18 @@ async def test_conflating_never_delivers_the_older_after_the_newer() -> None:
     pipe.put(b"only")
     pipe.restore(await pipe.get())
     assert pipe.take() == [b"only"]
+
+
+async def test_conflating_from_now_on_keeps_the_newest_of_what_is_queued() -> None:
+    replaced: list[int] = []
+    pipe = Pipe(1000)
+    for message in (b"1", b"2", b"3"):
+        pipe.put(message)
+    pipe.conflate(replaced.append)
+    pipe.conflate(replaced.append)
+    assert sum(replaced) == 2
+    assert pipe.has_room
+    assert pipe.take() == [b"3"]
 
 
 @given(st.lists(st.sampled_from(["put", "push", "take", "release", "restore", "nudge", "grow", "shrink"])))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import pytest
 import trio
@@ -11,7 +12,7 @@ import trio.testing
 import trizmq
 from trizmq.transports import STREAM_TRANSPORTS
 
-from .helpers import MemoryTransport, Relay, frame, message, meet, raw_listener, start, until
+from .helpers import MemoryTransport, Relay, frame, meet, message, raw_listener, start, until
 
 pytestmark = pytest.mark.deadline(20)
 
@@ -49,9 +50,12 @@ async def test_a_relay_that_cuts(seed: int, nursery: trio.Nursery) -> None:
     rng = random.Random(seed)
     cuts = (rng.choice([rng.randrange(0, 100), rng.randrange(100, 300), rng.randrange(300, 30_000)]) for _ in range(12))
     count = 600
-    async with trizmq.Pull(receive_hwm=0) as pull, trizmq.Push(reconnect_interval=0.001, reconnect_interval_max=0.002) as push:
+    async with (
+        trizmq.Pull(receive_hwm=0) as pull,
+        trizmq.Push(reconnect_interval=0.001, reconnect_interval_max=0.002) as push,
+    ):
         relay = Relay(await pull.bind("tcp://127.0.0.1:*"), cuts)
-        await nursery.start(lambda task_status: relay.run(task_status))
+        await nursery.start(relay.run)
         push.connect(relay.endpoint)
         received: list[int] = []
 
@@ -81,13 +85,9 @@ async def test_a_relay_that_cuts(seed: int, nursery: trio.Nursery) -> None:
 @pytest.mark.parametrize("cut", [0, 1, 5, 64, 90, 100, 150, 1000])
 async def test_what_was_not_sent_whole_is_sent_again(cut: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The network takes ``cut`` bytes of the first connection and breaks, which the sender is told: nothing is lost then."""
-    from trizmq.transports.sockets import SocketLink
-
-    original = SocketLink._write_some if hasattr(SocketLink, "_write_some") else None
-    assert original is None or callable(original)
     messages = [b"%d" % number + bytes(20) for number in range(50)]
     transport = MemoryTransport()
-    monkeypatch.setitem(STREAM_TRANSPORTS, "mem", transport)  # type: ignore[arg-type]
+    monkeypatch.setitem(STREAM_TRANSPORTS, "mem", transport)
     left = cut
 
     def on_connect(near: trio.abc.Stream, far: trio.abc.Stream) -> None:
@@ -235,21 +235,22 @@ async def test_a_cut_while_a_large_message_is_written() -> None:
 async def attempts(push: trizmq.Push, transport: MemoryTransport, count: int) -> list[float]:
     transport.attempts.clear()
     push.connect("mem://nobody")
-    while len(transport.attempts) < count:
-        await trio.sleep(0.01)
+    await transport.wait_attempts(count)
     times = transport.attempts[:count]
     push.disconnect("mem://nobody")
-    return [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    return [later - earlier for earlier, later in pairwise(times)]
 
 
 @pytest.fixture
 def memory(monkeypatch: pytest.MonkeyPatch) -> MemoryTransport:
     transport = MemoryTransport()
-    monkeypatch.setitem(STREAM_TRANSPORTS, "mem", transport)  # type: ignore[arg-type]
+    monkeypatch.setitem(STREAM_TRANSPORTS, "mem", transport)
     return transport
 
 
-async def test_back_off_doubles_up_to_its_limit(memory: MemoryTransport, autojump_clock: trio.testing.MockClock) -> None:
+async def test_back_off_doubles_up_to_its_limit(
+    memory: MemoryTransport, autojump_clock: trio.testing.MockClock
+) -> None:
     async with trizmq.Push(reconnect_interval=1, reconnect_interval_max=8) as push:
         waits = await attempts(push, memory, 9)
     for wait, nominal in zip(waits, [1, 2, 4, 8, 8, 8, 8, 8], strict=True):
@@ -279,8 +280,7 @@ async def test_back_off_starts_anew_after_a_handshake(
     async with trizmq.Push(reconnect_interval=1, reconnect_interval_max=100) as push:
         events = push.events()
         push.connect("mem://x")
-        while len(memory.attempts) < 5:
-            await trio.sleep(0.1)
+        await memory.wait_attempts(5)
         async with trizmq.Pull() as pull:
             await pull.bind("mem://x")
             await push.wait_connected()

@@ -88,7 +88,11 @@ async def test_routing_id_that_is_taken_inproc() -> None:
 
 @each_stream
 async def test_the_bound_side_tells_why(endpoint: str) -> None:
-    async with trizmq.Router() as router, trizmq.Dealer(routing_id=b"X") as first, trizmq.Dealer(routing_id=b"X") as second:
+    async with (
+        trizmq.Router() as router,
+        trizmq.Dealer(routing_id=b"X") as first,
+        trizmq.Dealer(routing_id=b"X") as second,
+    ):
         where = await meet(router, first, endpoint)
         events = router.events()
         second.connect(where)
@@ -117,7 +121,11 @@ COMPATIBLE = {
 @pytest.mark.parametrize("connector", COMPATIBLE)
 async def test_every_pair_of_types_inproc(binder: str, connector: str) -> None:
     """Bound first: the error comes to the caller of connect. Connected first: it is an event, and others may still bind."""
-    async with getattr(trizmq, binder)() as near, getattr(trizmq, connector)() as far, getattr(trizmq, connector)() as early:
+    async with (
+        getattr(trizmq, binder)() as near,
+        getattr(trizmq, connector)() as far,
+        getattr(trizmq, connector)() as early,
+    ):
         events = early.events()
         early.connect("inproc://x")
         await near.bind("inproc://x")

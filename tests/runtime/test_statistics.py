@@ -11,7 +11,7 @@ import trio.testing
 import trizmq
 from trizmq import DropReason
 
-from .helpers import NOBODY, STREAMS, TRANSPORTS, message, meet, raw_connection, until
+from .helpers import NOBODY, STREAMS, TRANSPORTS, meet, message, raw_connection, until
 
 pytestmark = pytest.mark.deadline(10)
 

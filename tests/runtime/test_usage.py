@@ -67,14 +67,14 @@ async def test_statistics_of_a_socket_that_was_never_opened() -> None:
 
 
 async def test_context_not_entered() -> None:
-    with pytest.raises(UsageError, match="async with"):
+    with pytest.raises(UsageError, match=r"async with"):
         trizmq.Context().socket(trizmq.Push)
 
 
 async def test_context_entered_twice() -> None:
     context = trizmq.Context()
     async with context:
-        with pytest.raises(UsageError, match="once"):
+        with pytest.raises(UsageError, match=r"once"):
             async with context:
                 pass
 
@@ -82,9 +82,9 @@ async def test_context_entered_twice() -> None:
 async def test_context_closed() -> None:
     async with trizmq.Context() as context:
         late = context.socket(trizmq.Push)
-    with pytest.raises(UsageError, match="closed.*new one"):
+    with pytest.raises(UsageError, match=r"closed.*new one"):
         context.socket(trizmq.Push)
-    with pytest.raises(UsageError, match="closed.*new one"):
+    with pytest.raises(UsageError, match=r"closed.*new one"):
         async with late:
             pass
 
@@ -156,7 +156,7 @@ def test_a_later_run() -> None:
             await sockets[0].send(b"x")
         with pytest.raises((UsageError, trio.ClosedResourceError)):
             sockets[0].connect(NOBODY)
-        with pytest.raises(UsageError, match="once"):
+        with pytest.raises(UsageError, match=r"once"):
             async with sockets[0]:
                 pass
 
@@ -219,7 +219,12 @@ def test_after_a_fork() -> None:
         trio.run(main)
     """
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=10, check=False, cwd=HERE
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=False,
+        cwd=HERE,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout == "[]\n"
@@ -237,10 +242,10 @@ async def test_unbind_and_disconnect_of_what_is_not_there() -> None:
         with pytest.raises(trizmq.EndpointError, match=rf"tcp://127\.0\.0\.1:2.*not connected.*{NOBODY}"):
             pull.disconnect("tcp://127.0.0.1:2")
         pull.unbind(bound)
-        with pytest.raises(trizmq.EndpointError, match="none"):
+        with pytest.raises(trizmq.EndpointError, match=r"none"):
             pull.unbind(bound)
         pull.disconnect(NOBODY)
-        with pytest.raises(trizmq.EndpointError, match="none"):
+        with pytest.raises(trizmq.EndpointError, match=r"none"):
             pull.disconnect(NOBODY)
 
 
@@ -307,13 +312,13 @@ async def test_the_callers_list_is_not_kept() -> None:
 
 async def test_other_values() -> None:
     async with trizmq.Pair() as pair, trizmq.Sub() as sub:
-        with pytest.raises(TypeError, match="endpoint.*int"):
+        with pytest.raises(TypeError, match=r"endpoint.*int"):
             await pair.bind(5)  # type: ignore[arg-type]
-        with pytest.raises(TypeError, match="endpoint.*bytes"):
+        with pytest.raises(TypeError, match=r"endpoint.*bytes"):
             pair.connect(b"tcp://127.0.0.1:1")  # type: ignore[arg-type]
-        with pytest.raises(TypeError, match="topic.*int"):
+        with pytest.raises(TypeError, match=r"topic.*int"):
             sub.subscribe(5)  # type: ignore[arg-type]
-        with pytest.raises(ValueError, match="max_messages.*0"):
+        with pytest.raises(ValueError, match=r"max_messages.*0"):
             await pair.receive_many(0)
-        with pytest.raises(TypeError, match="bytes.*send"):
+        with pytest.raises(TypeError, match=r"bytes.*send"):
             await pair.send_string(b"x")  # type: ignore[arg-type]

@@ -30,6 +30,9 @@ class Outlet(Protocol):
     def withdraw(self, message: Packed) -> bool:
         """Take back a queued message, told by identity; False if the connection has taken it."""
 
+    def discard(self, unwanted: Callable[[Packed], bool]) -> None:
+        """Take out the queued messages that are not wanted any more, of those that the connection has not taken."""
+
     @property
     def has_room(self) -> bool:
         """Whether ``put`` would take a message now."""

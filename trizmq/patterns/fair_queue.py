@@ -165,6 +165,9 @@ class _NoPipe:
     def withdraw(self, message: Packed) -> bool:
         return False
 
+    def discard(self, unwanted: Callable[[Packed], bool]) -> None:
+        pass
+
     def take(self) -> list[Packed] | None:
         return None
 

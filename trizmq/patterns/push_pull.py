@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ..events import DropReason
 from ..options import ConflateOptions
-from .base import Drop
+from .base import Drop, Peer
 from .fair_queue import FairQueuing
 from .load_balance import Balancing
 from .types import COMPATIBLE
@@ -12,7 +13,8 @@ from .types import COMPATIBLE
 class Push(Balancing):
     """PUSH: sends only, in rotation over the peers that have room; waits while there is none.
 
-    What a peer sends stays in its inlet, unread, so that it is stopped by back-pressure, as libzmq does.
+    What a peer sends is dropped and counted. (libzmq lets it pile up to the high-water mark, and then reads nothing more of
+    that connection, not even its end.)
     """
 
     receives = False
@@ -22,6 +24,11 @@ class Push(Balancing):
     def __init__(self, drop: Drop, options: ConflateOptions) -> None:
         super().__init__(drop, options)
         self.send = self.balancer.send  # type: ignore[method-assign]  # one Python call less per message
+
+    def arrived(self, peer: Peer) -> None:
+        while (batch := peer.inbound.take()) is not None:
+            self.drop(DropReason.UNEXPECTED, peer, len(batch))
+            peer.inbound.release(len(batch))
 
 
 class Pull(FairQueuing):

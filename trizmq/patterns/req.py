@@ -149,6 +149,10 @@ class Req(Balancing):
         return True
 
     def _lose(self) -> None:
+        if self._correlation is None and self._asked is not None and not self._voids(self._asked):
+            self._wary = (
+                True  # a REP that connects, or that knows us by our routing id, may answer on the next connection
+            )
         self._asked = None
         self._lost = True
 

@@ -26,6 +26,8 @@ class Subscribing(FairQueuing):
 
     def connected(self, peer: Peer) -> None:
         self._publishers[peer] = None
+        # what an earlier connection could not write is out of date: the topics of today follow
+        peer.outbound.discard(_is_subscription)
         for topic in self.subscriptions:
             peer.outbound.push(b"\1" + topic)
 
@@ -133,3 +135,7 @@ class XSub(Subscribing):
     @property
     def can_send(self) -> bool:
         return True
+
+
+def _is_subscription(message: Packed) -> bool:
+    return isinstance(message, bytes) and message[:1] in (b"\0", b"\1")

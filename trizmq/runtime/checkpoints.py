@@ -32,8 +32,8 @@ def hand_on_interrupt(error: BaseException) -> bool:
     To be called where Ctrl-C is held off (``enable_ki_protection``): Trio then delivers the signal to the main task.
     """
     if isinstance(error, BaseExceptionGroup):
-        _, others = error.split(KeyboardInterrupt)
-        if others is not None and others.split(Cancelled)[1] is not None:
+        interrupts, others = error.split(KeyboardInterrupt)
+        if interrupts is None or (others is not None and others.split(Cancelled)[1] is not None):
             return False
     elif not isinstance(error, KeyboardInterrupt):
         return False

@@ -10,6 +10,7 @@ import trio
 from ..events import Closed, Connected, ConnectRetried
 from ..transports.base import Transport
 from .checkpoints import hand_on_interrupt
+from .linger import drain
 from .session import Session
 
 if TYPE_CHECKING:
@@ -56,8 +57,11 @@ class Connector:
             core.tell(Closed(self.endpoint))
 
     async def _connect_once(self) -> tuple[bool, str]:
+        limit = self._core.options.connect_timeout
+        link = None
         try:
-            link = await self._transport.connect(self._address, self.endpoint, self._core.transport_options())
+            with trio.move_on_after(limit):
+                link = await self._transport.connect(self._address, self.endpoint, self._core.transport_options())
         except OSError as error:
             return False, str(error)
         except (KeyboardInterrupt, BaseExceptionGroup) as error:
@@ -65,6 +69,8 @@ class Connector:
             if not hand_on_interrupt(error):
                 raise
             return False, "interrupted"
+        if link is None:
+            return False, f"no connection within {limit:g} s"
         self._core.tell(Connected(self.endpoint, link.address))
         return await self.session.serve(link)
 
@@ -81,5 +87,5 @@ class Connector:
 
     async def _linger(self) -> None:
         with trio.move_on_after(self._core.options.linger):
-            await self._core.drain([self.session])
+            await drain(self._core, [self.session])
         self._scope.cancel()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from time import perf_counter
 
 import outcome
@@ -28,15 +29,31 @@ _MOST_CONTROL = 65536
 _MOST_AT_ONCE = 4096
 
 
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """How a connection is watched: the options of that name, and what the heart is told."""
+
+    interval: float
+    timeout: float
+    ttl: float
+    need: Callable[[float], None]  #: have ``beat`` called at least this often
+
+
+NO_HEARTBEAT = Heartbeat(0.0, 0.0, 0.0, lambda period: None)
+
+
 class Engine:
     """Moves messages between one link and the two pipes of a session."""
 
     __slots__ = (
+        "_awaits_answer",
         "_broken",
         "_connection",
         "_control",
         "_counters",
         "_discarding",
+        "_heard",
+        "_heartbeat",
         "_idle",
         "_inbound",
         "_last_write",
@@ -44,10 +61,12 @@ class Engine:
         "_on_drained",
         "_on_write_failed",
         "_outbound",
+        "_pinged",
         "_rest",
         "_rest_message",
         "_room_event",
         "_scope",
+        "_silent",
     )
 
     def __init__(
@@ -57,6 +76,7 @@ class Engine:
         counters: Counters,
         on_drained: Callable[[], None],
         on_write_failed: Callable[[], None],
+        heartbeat: Heartbeat | None = None,
     ) -> None:
         self._link = link
         self._connection = connection
@@ -73,6 +93,10 @@ class Engine:
         self._control = b""  # commands that wait for the writer
         self._room_event = trio.Event()
         self._broken: Exception | None = None
+        self._heartbeat = heartbeat or NO_HEARTBEAT
+        self._heard = self._pinged = 0.0  # when something came in, when the last PING went out
+        self._awaits_answer = False  # nothing has come in since that PING
+        self._silent = ""  # why the connection is given up
         self._discarding = False
 
     @property
@@ -116,6 +140,9 @@ class Engine:
             trio.BrokenResourceError: the connection broke.
         """
         self._outbound, self._inbound = outbound, inbound
+        self._heard = self._pinged = trio.current_time()
+        if self._heartbeat.interval:
+            self._heartbeat.need(min(self._heartbeat.interval, self._heartbeat.timeout))
         self._control = self._connection.data_to_send()
         if self._control:
             outbound.nudge()
@@ -131,6 +158,8 @@ class Engine:
                 nursery.cancel_scope.cancel()
             self._idle = False
             end.unwrap()
+        if self._silent:
+            raise trio.BrokenResourceError(self._silent)
 
     def cut(self) -> None:
         """End the connection now; ``exchange`` returns."""
@@ -141,7 +170,8 @@ class Engine:
 
         Closing a TCP connection with unread input resets it, and what was not yet sent is gone; and a libzmq that reads
         from an ipc connection slowly loses what it has not read when the other side closes. So where either can be we say
-        that we are done, and read up to the peer's end. With ``discard`` nobody will ever receive what is read.
+        that we are done, and read up to the peer's end, or until there is nothing to lose. With ``discard`` nobody will
+        ever receive what is read.
         """
         if not receives and not self._link.waits_for_reader:
             self.cut()
@@ -150,8 +180,35 @@ class Engine:
         self._room_event.set()
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             await self._link.send_eof()
+
+    def cut_if_delivered(self) -> None:
+        """After ``finish``: end the connection if the peer's system has everything, and ours holds nothing of the peer's."""
         if self._link.flushed:
             self.cut()
+
+    def beat(self, now: float) -> None:
+        """Called by the heart: give up a silent peer, or send the PING that is due.
+
+        As libzmq: a PING goes out every ``interval``, traffic or not; anything that comes in answers it.
+        """
+        if self._inbound is None or self._inbound.room <= 0:
+            return  # not reading is our doing, so the silence is ours
+        heartbeat, connection = self._heartbeat, self._connection
+        ttl = connection.peer_ttl
+        if self._awaits_answer and now - self._pinged >= heartbeat.timeout:
+            self._give_up(f"nothing came for {now - self._pinged:.3g} s after a PING")
+        elif ttl and now - self._heard >= ttl:
+            self._give_up(f"nothing came for {ttl:.3g} s, the time to live that the peer gave in its PING")
+        elif heartbeat.interval and now - self._pinged >= heartbeat.interval and not self._awaits_answer:
+            connection.ping(heartbeat.ttl)
+            if out := connection.data_to_send():
+                self._pinged = now
+                self._awaits_answer = True
+                self._send_control(out)
+
+    def _give_up(self, reason: str) -> None:
+        self._silent = reason
+        self.cut()
 
     # ---- reading
 
@@ -173,6 +230,8 @@ class Engine:
                 inbound.put_batch(batch)
             if out := connection.data_to_send():
                 self._send_control(out)
+                if connection.peer_ttl:
+                    self._heartbeat.need(connection.peer_ttl)
             try:
                 data = await link.receive_some(connection.read_size)
             except trio.BrokenResourceError as error:
@@ -183,6 +242,8 @@ class Engine:
                 return
             counters.bytes_received += len(data)
             self._last_write = 0.0
+            self._heard = trio.current_time()
+            self._awaits_answer = False
             connection.receive_data(data)
 
     def _on_room(self) -> None:

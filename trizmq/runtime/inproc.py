@@ -124,24 +124,30 @@ class InprocConnection:
         other = Session(
             far, self.endpoint, connecting=False, pair=self, outbound=session.inbound, inbound=session.outbound
         )
-        # the sessions share the pipes, so both sides' reports are set here
-        session.outbound.on_data, session.outbound.on_room = other.arrived, session.on_room
-        session.inbound.on_data, session.inbound.on_room = session.arrived, other.on_room
         self._binding, self._other = binding, other
+        if near.conflates or far.conflates:
+            session.outbound.conflate(near.conflated)
+            session.inbound.conflate(far.conflated)
         self.resize()
         try:
             other.connect(near.pattern.name, near.identity if near.pattern.announces_identity else b"", self.endpoint)
             if not near.closed:
-                session.connect(
-                    far.pattern.name, far.identity if far.pattern.announces_identity else b"", self.endpoint
-                )
+                identity = far.identity if far.pattern.announces_identity else b""
+                session.connect(far.pattern.name, identity, self.endpoint)
         except Refused:
             self._binding = self._other = None
+            self.resize()
             other.hand_over()
+            session.inbound.discard(lambda message: True)  # what the other side greeted us with
             raise
         far.inproc_joined.add(self)
+        # both sides share the pipes, and only now that both have agreed do they hear of what is in them
+        session.outbound.on_data, session.outbound.on_room = other.arrived, session.on_room
+        session.inbound.on_data, session.inbound.on_room = session.arrived, other.on_room
         if session.outbound.queued:
             other.arrived()
+        if session.inbound.queued:
+            session.arrived()
         if near.closed:
             self.part(wait_again=False)
 
@@ -176,6 +182,14 @@ class InprocConnection:
     async def renew(self) -> None:
         """Part and join anew; in a task of its own, because patterns ask for it in the middle of something."""
         self.part(wait_again=True)
+
+    async def reset(self) -> None:
+        """Part, and do not come back until somebody else has left the binder: it was this pair that was not wanted."""
+        self.part(wait_again=False)
+        if not self.core.closed:
+            self._session = self._new_session()
+            self._attach()
+            self._names.wait(self._name, self)
 
     def stop(self) -> None:
         """Nothing: what is queued waits for a binder."""

@@ -30,6 +30,7 @@ class Pipe:
         "_starved",
         "direct",
         "on_data",
+        "on_replaced",
         "on_room",
         "released",
     )
@@ -48,6 +49,8 @@ class Pipe:
         self.on_data: Callable[[], None] | None = None
         #: Called when a writer was refused and there is room again.
         self.on_room: Callable[[], None] | None = None
+        #: Told how many messages were replaced by newer ones, where only the newest is kept (``conflate``).
+        self.on_replaced: Callable[[int], None] | None = None
         #: Offered a message that finds the pipe empty; True: it was written at once and need not be queued.
         self.direct: Callable[[Packed], bool] | None = None
 
@@ -63,6 +66,8 @@ class Pipe:
         elif self._most > 0:
             self._begin(message)
             return True
+        if self.on_replaced is not None:
+            return self._replace(message)
         self._starved = True
         return False
 
@@ -75,7 +80,10 @@ class Pipe:
 
     def put_batch(self, batch: list[Packed]) -> None:
         """Append messages that the caller has seen to be within ``room``; the list is the pipe's from here on."""
-        if self._open is not None:
+        if self.on_replaced is not None:
+            self._count_replaced(len(batch) - 1)
+            self._replace(batch[-1])
+        elif self._open is not None:
             self._open += batch
         else:
             self._open_with(batch)
@@ -92,6 +100,29 @@ class Pipe:
         if self.on_data is not None:
             self.on_data()
 
+    def conflate(self, on_replaced: Callable[[int], None]) -> None:
+        """Keep only the newest message from now on; high-water marks do not apply."""
+        if self.on_replaced is None:
+            self.set_limit(1)
+            self.on_replaced = on_replaced
+            if self._open:
+                self._count_replaced(len(self._open) - 1)
+                del self._open[:-1]
+
+    def _replace(self, message: Packed) -> bool:
+        if self._open:
+            self._open[-1] = message
+            self._count_replaced(1)
+        elif self._open is not None:
+            self._open.append(message)
+        else:
+            self._begin(message)
+        return True
+
+    def _count_replaced(self, count: int) -> None:
+        if count > 0 and self.on_replaced is not None:
+            self.on_replaced(count)
+
     def withdraw(self, message: Packed) -> bool:
         """Take back a message that was put and not yet taken; False if it is too late. Told by identity, not equality."""
         batch = self._open or []
@@ -101,10 +132,15 @@ class Pipe:
                 return True
         return False
 
+    def discard(self, unwanted: Callable[[Packed], bool]) -> None:
+        """Take out the messages that are not wanted any more, of those that were put and not yet taken."""
+        if self._open:
+            self._open[:] = [message for message in self._open if not unwanted(message)]
+
     @property
     def room(self) -> int:
         """How many messages ``put`` would take now."""
-        return self._most - len(self._open or ())
+        return self._most - len(self._open or ()) if self.on_replaced is None else UNLIMITED
 
     @property
     def has_room(self) -> bool:
@@ -151,7 +187,10 @@ class Pipe:
         if not messages:
             return
         self._most += len(messages)
-        if self._open is not None:
+        if self._open and self.on_replaced is not None:
+            self._count_replaced(len(messages))
+            self.released += len(messages)
+        elif self._open is not None:
             self._open[:0] = messages
         else:
             self._open = messages
@@ -168,7 +207,7 @@ class Pipe:
     @property
     def queued(self) -> int:
         """How many messages were put and not released: waiting, or taken and not yet done with."""
-        return self._limit - self.room
+        return self._limit - self._most + len(self._open or ())
 
     @property
     def total(self) -> int:
@@ -177,44 +216,10 @@ class Pipe:
 
     def set_limit(self, limit: int) -> None:
         """Change the limit. What is queued stays; a smaller limit holds for what comes."""
+        if self.on_replaced is not None:
+            return
         limit = limit or UNLIMITED
         self._limit, difference = limit, limit - self._limit
         self._most += difference
         if difference > 0:
             self.release(0)
-
-
-class ConflatingPipe(Pipe):
-    """Keeps the newest message only (``conflate``); what it replaces is reported to ``on_replaced``."""
-
-    __slots__ = ("on_replaced",)
-
-    def __init__(self, on_replaced: Callable[[int], None]) -> None:
-        super().__init__(0)
-        self.on_replaced = on_replaced
-
-    def put(self, message: Packed) -> bool:
-        """Take a message in place of the one that waits, if there is one."""
-        if self._open:
-            self._open[-1] = message
-            self.on_replaced(1)
-            return True
-        return super().put(message)
-
-    def put_batch(self, batch: list[Packed]) -> None:
-        """Take the last of the messages."""
-        if len(batch) > 1:
-            self.on_replaced(len(batch) - 1)
-        if self._open:
-            self._open[-1] = batch[-1]
-            self.on_replaced(1)
-        else:
-            super().put_batch(batch[-1:])
-
-    def restore(self, messages: list[Packed]) -> None:
-        """Put messages back, unless a newer one waits already."""
-        if self._open:
-            self.release(len(messages))
-            self.on_replaced(len(messages))
-        else:
-            super().restore(messages)

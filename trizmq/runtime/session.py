@@ -62,8 +62,9 @@ class Session:
         self._keeps_queue = connecting and not core.options.immediate
         self.outbound = outbound or core.new_pipe(core.options.send_hwm)
         self.inbound = inbound or core.new_pipe(core.options.receive_hwm)
-        self.outbound.on_room = self.on_room
-        self.inbound.on_data = self.arrived
+        if pair is None:
+            self.outbound.on_room = self.on_room
+            self.inbound.on_data = self.arrived
         self.peer = Peer(self.outbound, self.inbound, self.reset, routing_id, self.renew)
         self.peer.accepted = not connecting
         self.engine: Engine | None = None
@@ -155,14 +156,22 @@ class Session:
     def reset(self) -> None:
         """Give up the connection; a connecting side makes a new one after its usual wait."""
         if self.pair is not None:
-            self._core.start(self.pair.renew, name=f"renew {self.endpoint}")
+            self._core.start(self.pair.reset, name=f"reset {self.endpoint}")
         elif self.engine is not None:
             self.engine.cut()
 
     def renew(self) -> None:
         """Give up the connection; a connecting side makes a new one at once."""
-        self.renewing = self.engine is not None
-        self.reset()
+        if self.pair is not None:
+            self._core.start(self.pair.renew, name=f"renew {self.endpoint}")
+        else:
+            self.renewing = self.engine is not None
+            self.reset()
+
+    @property
+    def usable(self) -> bool:
+        """Whether messages can go both ways now."""
+        return self.peer.connected and not self._retired
 
     @property
     def drained(self) -> bool:
@@ -179,9 +188,8 @@ class Session:
         Returns whether its handshake was completed, and why it ended. Whatever the peer does costs this connection only.
         """
         core = self._core
-        engine = Engine(
-            link, Connection(core.wire_config(not self.connecting)), core.counters, core.progressed, self.lose
-        )
+        connection = Connection(core.wire_config(not self.connecting))
+        engine = Engine(link, connection, core.counters, core.progressed, self.lose, core.heartbeat())
         shaken = False
         try:
             limit = core.options.handshake_timeout

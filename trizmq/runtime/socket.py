@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from threading import get_ident
 from types import MappingProxyType
 
@@ -30,17 +30,17 @@ from ..transports.base import TransportOptions
 from ..wire.connection import WireConfig
 from .checkpoints import ParkingLot, Watchers, checkpoint, enable_ki_protection
 from .endpoint_table import EndpointTable
+from .engine import Heartbeat
 from .gate import Gate, TellingGate
+from .heart import Heart
 from .home import SocketHome
 from .inproc import InprocConnection
+from .linger import linger
 from .monitor import Counters, EventWatcher, Monitor
-from .pipe import ConflatingPipe, Pipe
+from .pipe import Pipe
 from .session import Session
 
 _log = logging.getLogger("trizmq")
-
-# A closing socket says in the log what it waits for, once this much time has passed.
-_SILENT_WAIT = 1.0
 
 
 class SocketCore:
@@ -59,6 +59,7 @@ class SocketCore:
         self.sessions: set[Session] = set()
         self.counters = Counters()
         self._monitor = Monitor()
+        self._heart = Heart(self)
         self.endpoints = EndpointTable(self)
         #: A ``request()`` is under way.
         self.requesting = False
@@ -187,7 +188,7 @@ class SocketCore:
         try:
             if not forcefully:
                 with trio.move_on_after(self.options.linger):
-                    await self._drain()
+                    await linger(self)
         finally:
             self._scope.cancel()
             with trio.CancelScope(shield=True):
@@ -197,26 +198,6 @@ class SocketCore:
                 level = logging.INFO if forcefully else logging.WARNING
                 _log.log(level, "%s: closed with %d messages unsent, they are discarded", self.name, discarded)
         await checkpoint()
-
-    async def _drain(self) -> None:
-        """Wait until everything is with the peers' systems; say what is waited for when it takes long."""
-        sessions = list(self.sessions)
-        with trio.move_on_after(_SILENT_WAIT) as silent:
-            await self.drain(sessions)
-        if silent.cancelled_caught:
-            waiting = [session for session in sessions if not session.drained]
-            queues = ", ".join(f"{session.outbound.queued} messages to {session.endpoint}" for session in waiting)
-            what = f"waiting to write {queues}" if queues else "waiting until what was written is delivered"
-            _log.warning("%s: closing, %s; linger is %g s", self.name, what, self.options.linger)
-            await self.drain(sessions)
-
-    async def drain(self, sessions: Sequence[Session]) -> None:
-        """Wait until what these sessions have queued is written, and cannot be lost by closing their connections."""
-        await self.settle(lambda: all(session.drained for session in sessions))
-        engines = [session.engine for session in sessions if session.engine is not None]
-        for engine in engines:
-            await engine.finish(receives=self.pattern.receives, discard=self.closed)
-        await self.settle(lambda: not any(session.engine in engines for session in sessions))
 
     # ---- is it ours
 
@@ -297,11 +278,27 @@ class SocketCore:
             max_message_size=self.options.max_message_size,
         )
 
+    def heartbeat(self) -> Heartbeat:
+        """How connections are watched."""
+        options = self.options
+        timeout = options.heartbeat_timeout or options.heartbeat_interval
+        return Heartbeat(options.heartbeat_interval, timeout, options.heartbeat_ttl, self._heart.need)
+
     def new_pipe(self, limit: int) -> Pipe:
         """A pipe as the options want it."""
-        if isinstance(self.options, ConflateOptions) and self.options.conflate:
-            return ConflatingPipe(lambda count: self.drop(DropReason.CONFLATED, None, count))
-        return Pipe(limit)
+        pipe = Pipe(limit)
+        if self.conflates:
+            pipe.conflate(self.conflated)
+        return pipe
+
+    @property
+    def conflates(self) -> bool:
+        """Whether only the newest message is kept, each way."""
+        return isinstance(self.options, ConflateOptions) and self.options.conflate
+
+    def conflated(self, count: int) -> None:
+        """Messages were replaced by newer ones."""
+        self.drop(DropReason.CONFLATED, None, count)
 
     def peer_arrived(self, peer: Peer) -> None:
         """A peer's inbound pipe has messages."""
@@ -380,7 +377,7 @@ class SocketCore:
     @property
     def connected_peers(self) -> int:
         """How many handshaken connections there are."""
-        return sum(session.peer.connected for session in self.sessions)
+        return sum(session.usable for session in self.sessions)
 
     @property
     def drained(self) -> bool:

@@ -48,7 +48,7 @@ class Link(Protocol):
 
     @property
     def flushed(self) -> bool:
-        """Whether the other side's system has everything that was sent, so that a close cannot lose any of it."""
+        """Whether closing now cannot lose anything: the peer's system has all that was sent, and nothing is unread here."""
 
     async def aclose(self) -> None:
         """Close at once. Does not wait."""

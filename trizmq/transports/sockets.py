@@ -17,8 +17,10 @@ from .base import Buffer
 _MOST_BUFFERS = 1024
 _HAS_SENDMSG = hasattr(socket.socket, "sendmsg")
 
-# What Linux tells of a send queue (SIOCOUTQ in linux/sockios.h, the same number as termios.TIOCOUTQ).
-_SIOCOUTQ = 0x5411 if sys.platform == "linux" else None
+# What Linux tells of a socket: bytes that the peer has not acknowledged (ipc: not read), and bytes that we have not read.
+# The numbers are those of linux/sockios.h and asm-generic/ioctls.h.
+_SIOCOUTQ = 0x5411
+_FIONREAD = 0x541B
 
 # accept() fails for one connection, not for the listener: trio/_highlevel_socket.py collects where these come from.
 CONNECTION_ERRORS = frozenset(
@@ -136,15 +138,12 @@ class SocketLink(trio.abc.HalfCloseableStream):
     @property
     def flushed(self) -> bool:
         """See :meth:`Link.flushed`; only Linux tells."""
-        if _SIOCOUTQ is None or self._closed:
+        if self._closed or sys.platform != "linux":
             return False
-        import fcntl
-
         try:
-            (pending,) = struct.unpack("i", fcntl.ioctl(self._socket, _SIOCOUTQ, b"\0\0\0\0"))
+            return not (_ask(self._socket, _SIOCOUTQ) or _ask(self._socket, _FIONREAD))
         except OSError:
             return False
-        return bool(pending == 0)
 
     async def aclose(self) -> None:
         """Close at once; tasks that use the link meanwhile get ``trio.ClosedResourceError``."""
@@ -162,6 +161,13 @@ class SocketLink(trio.abc.HalfCloseableStream):
         if self._closed:
             return trio.ClosedResourceError("this connection was closed")
         return trio.BrokenResourceError(str(error))
+
+
+def _ask(connected: socket.socket, request: int) -> int:
+    import fcntl
+
+    (count,) = struct.unpack("i", fcntl.ioctl(connected, request, b"\0\0\0\0"))
+    return int(count)
 
 
 class SocketAcceptor:
