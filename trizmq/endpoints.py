@@ -47,7 +47,9 @@ def parse_host_port(text: str, endpoint: str, *, wildcards: bool) -> HostPort:
             raise EndpointError(f"endpoint {endpoint!r}: brackets are for IPv6 addresses, {host!r} is none")
     elif "[" in host or "]" in host:
         raise EndpointError(f"endpoint {endpoint!r}: the brackets of the IPv6 address do not match")
-    if not host or any(character.isspace() for character in host):
+    if ";" in host:
+        raise EndpointError(f"endpoint {endpoint!r}: a source address is for connect; bind one address")
+    if not host or "/" in host or any(character.isspace() for character in host):
         raise EndpointError(f"endpoint {endpoint!r}: no valid host in front of the port")
     if host == "*" and not wildcards:
         raise EndpointError(f"endpoint {endpoint!r}: '*' can be bound, not connected to; name a host")

@@ -18,7 +18,7 @@ HWM = 1000
 
 @dataclass
 class FakeOutlet:
-    """Keeps what was sent. ``written`` of the messages are taken to be with the connection already, ``taken`` on their way."""
+    """Keeps what was sent. ``written`` of the messages are with the connection already, ``taken`` on their way."""
 
     hwm: int = HWM
     messages: list[Packed] = field(default_factory=list)

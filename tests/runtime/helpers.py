@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import struct
+import subprocess
+import sys
 import tempfile
+import textwrap
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import trio
 from trio.testing import MemoryReceiveStream, MemorySendStream, memory_stream_pair
@@ -70,6 +74,20 @@ class Running:
             self.error = error
         finally:
             self.done = True
+
+
+def run_alone(program: str, time_limit: float = 10) -> str:
+    """Run a program in a process of its own, for what could hang or fork the test runner; gives what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        timeout=time_limit,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 # ---- the task tree

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import textwrap
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 import trio
@@ -19,7 +15,7 @@ from trizmq.runtime.session import Session
 from trizmq.transports.base import Link
 from trizmq.wire.connection import Connection
 
-from .helpers import meet, raw_connection, start, task_names, until
+from .helpers import meet, raw_connection, run_alone, start, task_names, until
 
 pytestmark = pytest.mark.deadline(10)
 
@@ -182,8 +178,4 @@ def test_a_bug_at_the_very_end_does_not_hang_the_run() -> None:
         except trizmq.InternalError as error:
             print(type(error.__cause__).__name__)
     """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)],
-        capture_output=True, text=True, timeout=5, check=False, cwd=Path(__file__).parents[2],
-    )  # fmt: skip
-    assert done.stdout == "ZeroDivisionError\n", done.stdout + done.stderr
+    assert run_alone(program, 5) == "ZeroDivisionError\n"

@@ -12,7 +12,7 @@ import trio.testing
 import trizmq
 from trizmq.transports import STREAM_TRANSPORTS
 
-from .helpers import MemoryTransport, Relay, frame, meet, message, raw_listener, start, until
+from .helpers import TRANSPORTS, MemoryTransport, Relay, frame, meet, message, raw_listener, start, until
 
 pytestmark = pytest.mark.deadline(20)
 
@@ -30,7 +30,7 @@ async def test_messages_queued_meanwhile_arrive() -> None:
             assert [await pull.recv() for _ in range(3)] == [b"1", b"2", b"3"]
 
 
-@pytest.mark.parametrize("endpoint", ["tcp://127.0.0.1:*", "ipc://@trizmq-rebind", "inproc://x"])
+@pytest.mark.parametrize("endpoint", ["tcp://127.0.0.1:*", TRANSPORTS["ipc"], "inproc://x"])
 async def test_many_times(endpoint: str) -> None:
     async with trizmq.Push(reconnect_interval=0.01) as push:
         for number in range(5):

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import textwrap
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import trio
@@ -15,11 +11,9 @@ import trio.testing
 import trizmq
 from trizmq import UsageError
 
-from .helpers import NOBODY, meet
+from .helpers import NOBODY, meet, run_alone
 
 pytestmark = pytest.mark.deadline(15)
-
-HERE = Path(__file__).parents[2]
 
 
 async def test_not_opened() -> None:
@@ -218,16 +212,7 @@ def test_after_a_fork() -> None:
 
         trio.run(main)
     """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)],
-        capture_output=True,
-        text=True,
-        timeout=10,
-        check=False,
-        cwd=HERE,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout == "[]\n"
+    assert run_alone(program) == "[]\n"
 
 
 # ---- endpoints

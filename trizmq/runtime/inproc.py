@@ -142,14 +142,15 @@ class InprocConnection:
             raise
         far.inproc_joined.add(self)
         # both sides share the pipes, and only now that both have agreed do they hear of what is in them
-        session.outbound.on_data, session.outbound.on_room = other.arrived, session.on_room
-        session.inbound.on_data, session.inbound.on_room = session.arrived, other.on_room
+        session.outbound.on_data, session.inbound.on_room = other.arrived, other.on_room
         if session.outbound.queued:
             other.arrived()
+        if near.closed:  # it has left messages for a late binder
+            self.part(wait_again=False)
+            return
+        session.inbound.on_data, session.outbound.on_room = session.arrived, session.on_room
         if session.inbound.queued:
             session.arrived()
-        if near.closed:
-            self.part(wait_again=False)
 
     def resize(self) -> None:
         """Apply high-water marks: the sender's and the receiver's make one limit, none with any is none (pipe.cpp)."""
@@ -173,7 +174,7 @@ class InprocConnection:
         for core, end in ((self.core, session), (binding.core, other)):
             end.hand_over()
             core.tell(Disconnected(self.endpoint, cause="the inproc connection was closed"))
-        if wait_again:
+        if wait_again and not self.core.closed:
             self._session = self._new_session()
             self._attach()
             self._offer_or_wait()

@@ -67,6 +67,7 @@ class SocketCore:
         self.inproc_joined: set[InprocConnection] = set()
         self._used = False
         self.closed = False
+        self._ended = False  # the nursery is over: no task can be started, no pattern is of use any more
         self._bug: BaseException | None = None
         self._scope = trio.CancelScope()
         self._binding: set[trio.CancelScope] = set()  # of the binds under way, which live in their callers' tasks
@@ -114,16 +115,26 @@ class SocketCore:
                     await trio.sleep_forever()
         finally:
             # every way out passes here: aclose, a bug, and the end of a Trio run with this socket still open
-            self._shut(self._closed_error)
-            self.endpoints.stop()
-            self.endpoints.end_inproc()
-            for connection in list(self.inproc_joined):
-                connection.part(wait_again=True)
-            self._monitor.end()
-            self._finished.set()
+            self._ended = True
+            try:
+                self._leave()
+            except Exception as error:  # whatever it is must not keep those waiting who wait for our end
+                self.fail(error)
+            finally:
+                self._monitor.end()
+                self._finished.set()
+
+    def _leave(self) -> None:
+        self._shut(self._closed_error)
+        self.endpoints.stop()
+        self.endpoints.end_inproc()
+        for connection in list(self.inproc_joined):
+            connection.part(wait_again=True)
 
     def start(self, function: Callable[..., Awaitable[object]], *args: object, name: str) -> None:
-        """Start a background task of this socket. What it raises unexpectedly ends the socket."""
+        """Start a background task. What it raises unexpectedly ends the socket. No task is started once that has ended."""
+        if self._ended:
+            return
         self._nursery.start_soon(self._guard, function, args, name=f"trizmq {self.name} {name}")
 
     # Ctrl-C is for the user's tasks: Trio protects its system tasks from it, but not what is started in their nurseries
@@ -302,6 +313,8 @@ class SocketCore:
 
     def peer_arrived(self, peer: Peer) -> None:
         """A peer's inbound pipe has messages."""
+        if self._ended:
+            return
         self.pattern.arrived(peer)
         self.receivers.unpark_all()
         if self.exclusive:
@@ -310,6 +323,8 @@ class SocketCore:
 
     def peer_writable(self, peer: Peer) -> None:
         """A peer's outbound pipe has room again."""
+        if self._ended:
+            return
         self.pattern.writable(peer)
         self.senders.unpark_all()
         self.watchers.notify()

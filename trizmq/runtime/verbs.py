@@ -300,10 +300,12 @@ class RequestVerb:
     async def request(self, message: Sendable) -> list[bytes]:
         """Send a request and wait for its reply, which this call alone gets.
 
-        Cancelled at any time, the socket can be used again at once; the reply to a request that was given up is never
-        taken for a later one's. For that, a peer that still owes a reply is not asked while another can be, and otherwise
-        is connected to anew; the wire format stays that of any REQ. A request that was given up may have been carried
-        out or not.
+        Cancelled at any time, the socket can be used again at once, and the reply to a request that was given up is never
+        taken for a later one's. It is withdrawn if it has not left yet, else it may have been carried out or not. From
+        then on requests to a REP carry an id in their envelope, which it returns; a ROUTER that owes a reply is not asked
+        while another peer can be, and otherwise is connected to anew. (Only where a new connection would not keep the
+        late reply away, with a ``routing_id`` or where the ROUTER is the one that connects, is the reply waited for;
+        ``req_correlate`` avoids that.)
 
         Raises:
             PeerLostError: the peer that was asked disconnected before it replied. Ask again if that does no harm.
@@ -326,7 +328,9 @@ class RequestVerb:
             try:
                 while (reply := core.gate.receive()) is None:
                     await core.wait_to_receive()
-            except trio.Cancelled:
+            except (
+                BaseException
+            ):  # Cancelled, or Ctrl-C, or the state error of a lost peer, after which this does nothing
                 cast("Requesting", core.pattern).abandon()
                 raise
         finally:

@@ -76,18 +76,14 @@ class Ipc:
             listening.bind(name)
             listening.listen(backlog)
             # not to be inherited by whoever binds the path after us: the file is removed only while it is ours
-            ours = None if name.startswith("\0") else os.stat(name)
+            ours = None if name.startswith("\0") else _SocketFile(name)
         except OSError as error:
             listening.close()
             raise type(error)(error.errno, f"{error.strerror or error}: cannot bind {endpoint}") from None
 
         def remove() -> None:
-            if ours is None:
-                return
-            with contextlib.suppress(OSError):
-                found = os.stat(name)
-                if (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino):
-                    os.unlink(name)
+            if ours is not None:
+                ours.remove()
             if folder is not None:
                 shutil.rmtree(folder, ignore_errors=True)
 
@@ -103,6 +99,20 @@ class Ipc:
             raise
         connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=attempt.detach())
         return SocketLink(connected, _describe_peer(connected))
+
+
+class _SocketFile:
+    """The file of a bound path: removed only while it is ours, wherever the program has moved to."""
+
+    def __init__(self, name: str) -> None:
+        # the name that is bound stays as short as it was given: the system limits its length
+        self._path = os.path.abspath(name)
+        self._ours = os.stat(self._path)
+
+    def remove(self) -> None:
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.stat(self._path), self._ours):
+                os.unlink(self._path)
 
 
 def _system_name(address: str) -> str:

@@ -54,6 +54,8 @@ class SocketLink(trio.abc.HalfCloseableStream):
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """See :meth:`Link.receive_some`."""
         size = 65536 if max_bytes is None else max_bytes
+        if size < 1:
+            raise ValueError(f"max_bytes is at least 1, not {size}")
         while True:
             self._check_open()
             if self._drained:

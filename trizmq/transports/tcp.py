@@ -32,8 +32,11 @@ class Tcp:
     async def bind(self, address: str, endpoint: str, options: TransportOptions) -> SocketAcceptor:
         """See :class:`~trizmq.transports.base.Transport`."""
         wanted = parse_host_port(address, endpoint, wildcards=True)
-        family, sockaddr = await _local_address(wanted, options.ipv6)
-        listening = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            family, sockaddr = await _local_address(wanted, options.ipv6)
+            listening = socket.socket(family, socket.SOCK_STREAM)
+        except OSError as error:
+            raise _named(error, endpoint) from None
         try:
             if sys.platform == "win32":
                 listening.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
