@@ -26,6 +26,9 @@ _stderr = pytest.StashKey[int]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_stderr] = os.dup(2)  # the real one: during a test it is captured, and lost with a hard exit
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # a shell ignores Ctrl-C for what it runs in the background, and so would every program that the tests start
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

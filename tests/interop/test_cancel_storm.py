@@ -77,6 +77,10 @@ class Storm:
             self._completed += 1
         else:
             self._cancelled += 1
+        # a machine that is slow or busy gets longer instants, so that calls of both kinds are there whatever it does besides
+        attempts = self._cancelled + self._completed
+        if attempts % 50 == 0 and self._completed < attempts / 8:
+            self._longest *= 1.5
         return result
 
     def _instant(self) -> float:
