@@ -37,7 +37,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--endpoint",
         type=endpoint,
         default="tcp://127.0.0.1:*",
-        help="where the server's two sockets listen, with a wildcard port or path (default: %(default)s)",
+        help="where the server's two sockets listen, with a wildcard port, or ipc://* (default: %(default)s)",
     )
     show.set_defaults(command=demo.run)
 
@@ -70,7 +70,7 @@ def clients(text: str) -> int:
 
 def endpoint(text: str) -> str:
     """Read the value of ``--endpoint``."""
-    if not text.endswith(("*", ":0")):
+    if text != "ipc://*" and not (text.startswith("tcp://") and text.endswith((":*", ":0"))):
         raise argparse.ArgumentTypeError(
             f"{text} cannot serve two sockets: let the system choose, as in tcp://127.0.0.1:* or ipc://*"
         )

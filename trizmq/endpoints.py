@@ -51,6 +51,11 @@ def parse_host_port(text: str, endpoint: str, *, wildcards: bool) -> HostPort:
         raise EndpointError(f"endpoint {endpoint!r}: a source address is for connect; bind one address")
     if not host or "/" in host or any(character.isspace() for character in host):
         raise EndpointError(f"endpoint {endpoint!r}: no valid host in front of the port")
+    if ":" not in host:
+        try:
+            host.encode("idna")  # what resolving does; it has limits on labels
+        except UnicodeError as error:
+            raise EndpointError(f"endpoint {endpoint!r}: {host!r} is no valid host name: {error}") from None
     if host == "*" and not wildcards:
         raise EndpointError(f"endpoint {endpoint!r}: '*' can be bound, not connected to; name a host")
     return HostPort(host, _parse_port(port_text, endpoint, wildcards))
@@ -59,6 +64,8 @@ def parse_host_port(text: str, endpoint: str, *, wildcards: bool) -> HostPort:
 def _parse_port(text: str, endpoint: str, wildcards: bool) -> int:
     if text == "*" and wildcards:
         return 0
+    if text == "*":
+        raise EndpointError(f"endpoint {endpoint!r}: port '*' can be bound, not connected to; name the port")
     # isdecimal alone would take other scripts' digits, which int() reads as well
     if not (text.isascii() and text.isdecimal()):
         hint = "a number, or * for any free one" if wildcards else "a number"

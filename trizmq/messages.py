@@ -10,6 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
+#: How many frames a message may have. A frame costs a sender two bytes and a receiver an object, so there is a limit.
+#: Receivers take 65,536, which leaves room for envelopes.
+MOST_FRAMES = 65_000
+
 #: What travels inside: one frame as ``bytes``, several as a list of ``bytes`` (never an empty list).
 Packed: TypeAlias = bytes | list[bytes]
 
@@ -40,6 +44,8 @@ def pack(message: Sendable) -> Packed:
     frames = [frame if type(frame) is bytes else _pack_frame(frame, at) for at, frame in enumerate(message)]
     if len(frames) == 1:
         return frames[0]
+    if len(frames) > MOST_FRAMES:
+        raise ValueError(f"a message has at most {MOST_FRAMES} frames, not {len(frames)}: peers of trizmq refuse more")
     if not frames:
         raise ValueError("a message has at least one frame: to send an empty message, send b''")
     return frames

@@ -64,6 +64,14 @@ class Options:
                 raise OptionError(f"{type(self).__name__} has no option {name!r}{nearest}")
         self._option_values: dict[str, object] = {name: known[name].checked(value) for name, value in values.items()}
 
+    def __setattr__(self, name: str, value: object) -> None:
+        # a misspelt option, or one under its name in pyzmq, must not become an attribute that does nothing
+        if not name.startswith("_") and not hasattr(type(self), name) and type(self).__module__.startswith("trizmq."):
+            raise OptionError(
+                f"{type(self).__name__} has no option {name!r}{_nearest(name, declared_options(type(self)))}"
+            )
+        super().__setattr__(name, value)
+
     def _inherit_options(self, defaults: Mapping[str, object]) -> None:
         """Take the defaults that apply to this type for every option that was not set here."""
         known = declared_options(type(self))
@@ -88,9 +96,14 @@ def declared_options(holder: type) -> dict[str, Option[Any]]:
     return found
 
 
-def _nearest(name: str, known: Mapping[str, object]) -> str:
+def _nearest(name: str, known: Mapping[str, Option[Any]]) -> str:
     from difflib import get_close_matches
 
+    if name.lower() in ("rcvtimeo", "sndtimeo", "timeout"):
+        return "; put a time limit around the call: with trio.move_on_after(seconds)"
+    for ours, declared in known.items():
+        if declared.zmq and declared.zmq == f"ZMQ_{name.upper()}":
+            return f"; it is called {ours!r} here"
     close = get_close_matches(name, known, 1)
     return f"; did you mean {close[0]!r}?" if close else f"; it has: {', '.join(known)}"
 

@@ -32,6 +32,7 @@ from .runtime.verbs import (
     TwoWayVerbs,
     WaitSubscribedVerb,
     encode_topic,
+    peer_count,
     subscriptions,
 )
 
@@ -77,6 +78,8 @@ class Socket(SocketOptions, AsyncResource):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self._core.forked:
+            return  # the socket is the parent's: a child that leaves the block leaves it alone
         await self._core.aclose(forcefully=kind is not None)
         if kind is None:
             self._core.raise_bug()
@@ -146,7 +149,7 @@ class Socket(SocketOptions, AsyncResource):
 
     async def wait_connected(self, n: int = 1) -> None:
         """Wait until at least ``n`` peers have completed their handshake."""
-        core = self._core
+        core, n = self._core, peer_count(n)
         await core.wait_until(lambda: core.connected_peers >= n)
 
     async def wait_drained(self) -> None:

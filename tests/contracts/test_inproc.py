@@ -248,3 +248,25 @@ def test_a_late_binder_meets_what_a_closed_req_left() -> None:
         trio.run(main)
     """
     assert run_alone(program, 5) == "[b'', b'?'] () ()\n"
+
+
+async def test_disconnected_is_disconnected() -> None:
+    """A connection that is being reset when it is disconnected does not come back, nor does it survive the socket."""
+    async with trizmq.Context() as context:
+        async with context.socket(trizmq.Router, router_handover=True) as router:
+            async with (
+                context.socket(trizmq.Dealer, routing_id=b"D") as first,
+                context.socket(trizmq.Dealer, routing_id=b"D") as second,
+            ):
+                await first.bind("inproc://a")
+                await second.bind("inproc://b")
+                router.connect("inproc://a")
+                router.connect("inproc://b")
+                router.disconnect("inproc://a")
+                router.disconnect("inproc://b")
+                await trio.testing.wait_all_tasks_blocked()
+            async with context.socket(trizmq.Dealer) as third:
+                await third.bind("inproc://a")
+                await trio.testing.wait_all_tasks_blocked()
+                assert router.statistics().peers == ()
+        assert router.statistics().peers == ()

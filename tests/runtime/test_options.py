@@ -206,3 +206,32 @@ async def test_max_message_size(transport: str) -> None:
             event = await events.__anext__()
         assert isinstance(event, trizmq.Disconnected)
         assert "10" in event.cause
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("sndhwm", "it is called 'send_hwm' here"),
+        ("RCVHWM", "it is called 'receive_hwm' here"),
+        ("rcvtimeo", "trio.move_on_after"),
+        ("recieve_hwm", "did you mean 'receive_hwm'"),
+        ("curve_server", "it has: linger"),
+    ],
+)
+def test_attributes_that_are_no_options(name: str, hint: str) -> None:
+    """A misspelt or foreign option must not become an attribute that does nothing."""
+    socket = trizmq.Pull()
+    with pytest.raises(OptionError, match=name) as caught:
+        setattr(socket, name, 1)
+    assert hint in str(caught.value)
+    with pytest.raises(OptionError, match=name):
+        trizmq.Pull(**{name: 1})
+
+
+def test_a_class_of_the_user_may_have_attributes() -> None:
+    class Mine(trizmq.Pull):
+        pass
+
+    mine = Mine(receive_hwm=3)
+    mine.colour = "green"  # type: ignore[attr-defined]
+    assert (mine.colour, mine.receive_hwm) == ("green", 3)  # type: ignore[attr-defined]

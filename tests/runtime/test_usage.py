@@ -113,7 +113,7 @@ async def test_another_threads_run() -> None:
             for verb in (lambda: pair.send(b"x"), lambda: pair.send_many([b"x"]), pair.receive, pair.receive_many, pair.recv,
                          pair.wait_readable, pair.wait_writable, pair.wait_connected, pair.wait_drained, pair.aclose,
                          lambda: pair.bind("tcp://127.0.0.1:*")):  # fmt: skip
-                with pytest.raises(UsageError, match=r"Pair-\d+ belongs to another Trio run.*inproc or tcp"):
+                with pytest.raises(UsageError, match=r"Pair-\d+ belongs to another Trio run.*tcp or ipc"):
                     await verb()
 
         await trio.to_thread.run_sync(trio.run, elsewhere)
@@ -307,3 +307,33 @@ async def test_other_values() -> None:
             await pair.receive_many(0)
         with pytest.raises(TypeError, match=r"bytes.*send"):
             await pair.send_string(b"x")  # type: ignore[arg-type]
+
+
+def test_a_forked_child_that_leaves_takes_nothing_with_it() -> None:
+    """Its exception leaves as it is, and the parent's ipc file stays, even when the child's copy of the listener stops.
+
+    (The child must not leave ``trio.run``: that would undo the parent's registrations with the operating system, with or
+    without trizmq.)
+    """
+    run_alone(
+        """
+        import os, tempfile, trio, trizmq
+
+        async def main():
+            path = os.path.join(tempfile.mkdtemp(), "socket")
+            try:
+                async with trizmq.Pull() as pull:
+                    await pull.bind(f"ipc://{path}")
+                    child = os.fork()
+                    if child == 0:
+                        raise KeyError("the child's own")
+                    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+                    assert os.path.exists(path)
+            except KeyError:
+                pull._core.endpoints.stop()
+                os._exit(7)
+            assert not os.path.exists(path)
+
+        trio.run(main)
+        """
+    )

@@ -450,3 +450,23 @@ async def test_wait_on_rep_and_req_follows_their_turns(nursery: trio.Nursery) ->
         assert not writable.done
         first.receive_nowait()
         await until(lambda: writable.done)
+
+
+async def test_more_frames_than_a_peer_takes_are_refused_before_anything_is_queued() -> None:
+    async with trizmq.Push() as push, trizmq.Pull() as pull:
+        push.connect(await pull.bind("tcp://127.0.0.1:*"))
+        with pytest.raises(ValueError, match="at most 65000 frames, not 65001"):
+            await push.send([b""] * 65_001)
+        await push.send([b""] * 65_000)
+        await push.send(b"next")
+        assert len(await pull.receive()) == 65_000
+        assert await pull.recv() == b"next"
+
+
+@pytest.mark.parametrize("n", [-1, 1.5, "x", None])
+async def test_wait_for_no_number_of_peers(n: object) -> None:
+    async with trizmq.Pub() as pub:
+        with pytest.raises(ValueError, match="at least 0"):
+            await pub.wait_connected(n)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="at least 0"):
+            await pub.wait_subscribed(b"", n)  # type: ignore[arg-type]

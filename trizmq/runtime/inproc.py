@@ -70,6 +70,7 @@ class InprocConnection:
         self._session = self._new_session()
         self._binding: InprocBinding | None = None
         self._other: Session | None = None
+        self._closed = False
 
     def _new_session(self) -> Session:
         return Session(self.core, self.endpoint, connecting=True, routing_id=self._routing_id, pair=self)
@@ -174,7 +175,7 @@ class InprocConnection:
         for core, end in ((self.core, session), (binding.core, other)):
             end.hand_over()
             core.tell(Disconnected(self.endpoint, cause="the inproc connection was closed"))
-        if wait_again and not self.core.closed:
+        if wait_again and not self._closed and not self.core.closed:
             self._session = self._new_session()
             self._attach()
             self._offer_or_wait()
@@ -187,7 +188,7 @@ class InprocConnection:
     async def reset(self) -> None:
         """Part, and do not come back until somebody else has left the binder: it was this pair that was not wanted."""
         self.part(wait_again=False)
-        if not self.core.closed:
+        if not self._closed and not self.core.closed:
             self._session = self._new_session()
             self._attach()
             self._names.wait(self._name, self)
@@ -197,6 +198,7 @@ class InprocConnection:
 
     def close(self) -> None:
         """``disconnect``."""
+        self._closed = True
         self._names.forget(self._name, self)
         self.part(wait_again=False)
         self._session.end()
@@ -205,6 +207,7 @@ class InprocConnection:
 
     def end(self) -> None:
         """The socket is closed. What it has queued for a name that nobody is bound to yet is left there for the binder."""
+        self._closed = True
         if self._binding is not None:
             self.part(wait_again=False)
         elif self._session.outbound.queued:

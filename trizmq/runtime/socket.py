@@ -226,11 +226,16 @@ class SocketCore:
         if not here:
             raise self.foreign_error()
 
+    @property
+    def forked(self) -> bool:
+        """Whether this is a copy in a child process."""
+        return self._used and os.getpid() != self._pid
+
     def foreign_error(self) -> Exception:
         """What to tell a caller from elsewhere."""
         if os.getpid() != self._pid:
             return UsageError(f"{self.name} was opened before a fork: make a new socket in this process")
-        return UsageError(f"{self.name} belongs to another Trio run: open a socket in this run, or use inproc or tcp")
+        return UsageError(f"{self.name} belongs to another Trio run: open one in this run; between runs use tcp or ipc")
 
     def check_open(self) -> None:
         """Raise unless the socket is open and ours."""

@@ -291,6 +291,13 @@ def encode_topic(topic: bytes | str) -> bytes:
     raise TypeError(f"a topic is bytes or str, not {type(topic).__name__}")
 
 
+def peer_count(n: int) -> int:
+    """A number of peers to wait for."""
+    if not isinstance(n, int) or n < 0:
+        raise ValueError(f"n={n!r}: expected a whole number of peers, at least 0")
+    return n
+
+
 class RequestVerb:
     """For REQ."""
 
@@ -362,7 +369,7 @@ class WaitSubscribedVerb:
 
     async def wait_subscribed(self, topic: bytes | str = b"", n: int = 1) -> None:
         """Wait until at least ``n`` peers are subscribed to a message that starts with this topic."""
-        core, prefix = self._core, encode_topic(topic)
+        core, prefix, n = self._core, encode_topic(topic), peer_count(n)
         core.check_open()
         publisher = cast("Publishing", core.pattern)
         await core.wait_until(lambda: publisher.subscriber_count(prefix) >= n)

@@ -45,8 +45,12 @@ class Ipc:
                 raise EndpointError(f"endpoint {endpoint!r}: abstract names (@) exist on Linux only; use a path")
             if address == "@":
                 raise EndpointError(f"endpoint {endpoint!r}: the abstract name after '@' is empty")
+        try:
+            encoded = os.fsencode(address)
+        except UnicodeError as error:
+            raise EndpointError(f"endpoint {endpoint!r}: the path cannot be encoded: {error}") from None
         # an abstract name starts with a NUL and does not end with one
-        if len(os.fsencode(address)) >= _MOST_BYTES + address.startswith("@"):
+        if len(encoded) >= _MOST_BYTES + address.startswith("@"):
             raise EndpointError(
                 f"endpoint {endpoint!r}: the path is too long, the system allows {_MOST_BYTES - 1} bytes"
             )
@@ -108,8 +112,11 @@ class _SocketFile:
         # the name that is bound stays as short as it was given: the system limits its length
         self._path = os.path.abspath(name)
         self._ours = os.stat(self._path)
+        self._process = os.getpid()
 
     def remove(self) -> None:
+        if os.getpid() != self._process:
+            return  # a fork's copy: the file is the parent's
         with contextlib.suppress(OSError):
             if os.path.samestat(os.stat(self._path), self._ours):
                 os.unlink(self._path)
