@@ -3,6 +3,9 @@
 Each verb is a cancel point on every call, and a schedule point when it has to wait and at least every
 ``checkpoint_every``-th call (see :mod:`.checkpoints`). Checking comes first and taking last, with nothing in between that
 could be cancelled: if ``Cancelled`` comes out, nothing was queued and nothing was taken.
+
+The first lines of ``send``, ``receive`` and ``recv`` are the same on purpose: a coroutine of their own would cost every
+message another 0.1 µs of the 0.7 that a verb takes.
 """
 
 from __future__ import annotations
