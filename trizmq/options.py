@@ -18,8 +18,8 @@ from .declaring import declared_options as declared_options
 from .errors import OptionError
 
 
-class SocketOptions(ConnectionOptions):
-    """The options that every socket type has."""
+class QueueOptions(Options):
+    """What waits to be sent and to be received, for how long and how much."""
 
     linger: float = option(
         default=10.0,
@@ -45,6 +45,11 @@ class SocketOptions(ConnectionOptions):
         zmq="ZMQ_IMMEDIATE",
         doc="Queue messages to completed connections only, and none for a peer that is being connected to.",
     )
+
+
+class SocketOptions(ConnectionOptions, QueueOptions):
+    """The options that every socket type has."""
+
     checkpoint_every: int = option(
         default=64,
         check=whole(1),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import trio
@@ -262,8 +263,9 @@ def test_attributes_that_are_no_options(name: str, hint: str) -> None:
     with pytest.raises(OptionError, match=name) as caught:
         setattr(socket, name, 1)
     assert hint in str(caught.value)
+    options: dict[str, Any] = {name: 1}
     with pytest.raises(OptionError, match=name):
-        trizmq.Pull(**{name: 1})
+        trizmq.Pull(**options)
 
 
 def test_a_class_of_the_user_may_have_attributes() -> None:
