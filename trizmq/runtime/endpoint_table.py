@@ -45,7 +45,7 @@ class EndpointTable:
     async def bind(self, endpoint: str, home: SocketHome, nursery: trio.Nursery) -> str:
         """See :meth:`trizmq.Socket.bind`."""
         core = self._core
-        transport, address = find_transport(endpoint)
+        transport, address = find_transport(endpoint, core.transports)
         if transport is None:
             await checkpoint()
             core.check_open()
@@ -71,7 +71,7 @@ class EndpointTable:
     def connect(self, endpoint: str, routing_id: bytes, home: SocketHome) -> None:
         """See :meth:`trizmq.Socket.connect`."""
         core = self._core
-        transport, address = find_transport(endpoint)
+        transport, address = find_transport(endpoint, core.transports)
         if transport is None:
             connection = InprocConnection(core, endpoint, address, home.inproc_names, routing_id)
             connection.open()

@@ -26,6 +26,7 @@ from ..events import DropReason, Event, Statistics
 from ..options import ConflateOptions, SocketOptions
 from ..patterns.base import Drop, Pattern, Peer
 from ..patterns.publish import Pub
+from ..transports import transports_here
 from ..transports.base import TransportOptions
 from ..wire.connection import WireConfig
 from .checkpoints import ParkingLot, Watchers, checkpoint, enable_ki_protection
@@ -89,6 +90,7 @@ class SocketCore:
             raise UsageError(f"{self.name} was opened before: a socket is used once, make a new one")
         self._used = True
         self._home = home
+        self.transports = transports_here()
         self._pid = os.getpid()
         self.thread = get_ident()
         self._token = trio.lowlevel.current_trio_token()
