@@ -341,6 +341,11 @@ class PublisherOptions(ConflateOptions):
         zmq="ZMQ_XPUB_NODROP",
         doc="Wait while any matching subscriber is full, instead of dropping the message for that subscriber.",
     )
+    drop_oldest: bool = option(
+        default=False,
+        check=_boolean,
+        doc="Drop, for a full subscriber, its oldest waiting message instead of the new one; ``xpub_nodrop`` goes first.",
+    )
     invert_matching: bool = option(
         default=False,
         check=_boolean,

@@ -56,6 +56,30 @@ async def test_credit_comes_back_with_release_and_not_with_take() -> None:
     assert pipe.total == 3
 
 
+async def test_the_newest_in_place_of_the_oldest() -> None:
+    pipe = Pipe(2)
+    assert [pipe.put_newest(message) for message in (b"1", b"2", b"3", b"4")] == [0, 0, 1, 1]
+    assert pipe.queued == 2
+    assert pipe.take() == [b"3", b"4"]
+    assert [pipe.put_newest(message) for message in (b"5", b"6", b"7")] == [0, 0, 1]
+    assert pipe.queued == 4, "what was taken is not to be lost any more"
+    assert not pipe.has_room
+    pipe.release(2)
+    assert not pipe.put(b"8")
+    assert pipe.take() == [b"6", b"7"]
+    pipe.release(2)
+    assert (pipe.queued, pipe.total) == (0, 4)
+
+
+async def test_the_newest_where_only_the_newest_is_kept() -> None:
+    pipe = Pipe(0)
+    replaced: list[int] = []
+    pipe.conflate(replaced.append)
+    assert [pipe.put_newest(message) for message in (b"1", b"2")] == [0, 0]
+    assert pipe.take() == [b"2"]
+    assert replaced == [1]
+
+
 async def test_push_goes_past_the_limit() -> None:
     pipe = Pipe(1)
     for number in range(3):

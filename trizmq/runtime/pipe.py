@@ -71,6 +71,22 @@ class Pipe:
         self._starved = True
         return False
 
+    def put_newest(self, message: Packed) -> int:
+        """Append a message, at the limit in place of the oldest that waits; the number of messages that were lost for it.
+
+        What was taken cannot be lost any more, so it does not count here: a reader that holds on to as many messages as the
+        limit allows would otherwise keep the newest ones out.
+        """
+        if self.on_replaced is not None:
+            self._replace(message)
+            return 0
+        self.push(message)
+        batch = self._open
+        if batch is None or len(batch) <= self._limit:
+            return 0
+        del batch[0]
+        return 1
+
     def push(self, message: Packed) -> None:
         """Append a message whatever the limit says."""
         if self._open is not None:
