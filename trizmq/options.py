@@ -193,6 +193,16 @@ class SocketOptions(Options):
         zmq="ZMQ_RCVHWM",
         doc="How many messages of one peer may wait to be received; 0: no limit.",
     )
+    send_hwm_bytes: int = option(
+        default=0,
+        check=_whole(0),
+        doc="How many bytes may wait to be written to one peer, exceeded by one message at most; 0: no such limit.",
+    )
+    receive_hwm_bytes: int = option(
+        default=0,
+        check=_whole(0),
+        doc="How many bytes of one peer may wait, exceeded by one read or message at most; 0: no such limit.",
+    )
     reconnect_interval: float = option(
         default=0.1,
         check=_positive_seconds,

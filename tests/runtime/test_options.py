@@ -31,7 +31,8 @@ FLAGS: dict[type[trizmq.Socket], list[str]] = {
 }
 
 #: The options that libzmq does not have.
-OURS = {"checkpoint_every", "drop_oldest"}
+OURS = {"checkpoint_every", "drop_oldest", "receive_hwm_bytes", "send_hwm_bytes"}
+MARKS = ("send_hwm", "receive_hwm", "send_hwm_bytes", "receive_hwm_bytes")
 
 WRONG: list[tuple[type[trizmq.Socket], str, object]] = [
     *((trizmq.Push, "heartbeat_interval", value) for value in (-1, math.nan, "1", None, True)),
@@ -39,7 +40,7 @@ WRONG: list[tuple[type[trizmq.Socket], str, object]] = [
     *((trizmq.Push, "heartbeat_ttl", value) for value in (-1, 65.6, math.nan, "1", None, True)),
     *((trizmq.Push, name, value) for name in SECONDS for value in (-1, math.nan, "1", True, b"")),
     *((trizmq.Push, name, value) for name in INTERVALS for value in (-1, 0, math.nan, "1", None, True)),
-    *((trizmq.Push, name, value) for name in ("send_hwm", "receive_hwm") for value in (-1, 1.5, "1", None, True)),
+    *((trizmq.Push, name, value) for name in MARKS for value in (-1, 1.5, "1", None, True)),
     *(
         (trizmq.Push, name, value)
         for name in ("backlog", "checkpoint_every", "max_message_size")
@@ -54,7 +55,7 @@ RIGHT: list[tuple[type[trizmq.Socket], str, object, object]] = [
     *((trizmq.Push, name, value, value) for name in SECONDS for value in (0, 0.5, 1e9, math.inf)),
     *((trizmq.Push, name, None, math.inf) for name in SECONDS),
     *((trizmq.Push, name, value, value) for name in INTERVALS for value in (0.001, 5, 1e9)),
-    *((trizmq.Push, name, value, value) for name in ("send_hwm", "receive_hwm") for value in (0, 1, 1 << 40)),
+    *((trizmq.Push, name, value, value) for name in MARKS for value in (0, 1, 1 << 40)),
     *(
         (kind, name, value, bool(value))
         for kind, names in FLAGS.items()

@@ -302,9 +302,10 @@ class SocketCore:
         timeout = options.heartbeat_timeout or options.heartbeat_interval
         return Heartbeat(options.heartbeat_interval, timeout, options.heartbeat_ttl, self._heart.need)
 
-    def new_pipe(self, limit: int) -> Pipe:
+    def new_pipe(self, limit: int, byte_limit: int) -> Pipe:
         """A pipe as the options want it."""
         pipe = Pipe(limit)
+        pipe.set_byte_limit(byte_limit)
         if self.conflates:
             pipe.conflate(self.conflated)
         return pipe
@@ -438,7 +439,7 @@ class SocketCore:
         """Apply an option that was set while the socket is open."""
         if not self._used:
             return
-        if name in ("send_hwm", "receive_hwm"):
+        if "_hwm" in name:
             for session in self.sessions:
                 session.resize()
         self.pattern.options_changed()
