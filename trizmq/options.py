@@ -39,6 +39,16 @@ class QueueOptions(Options):
         zmq="ZMQ_RCVHWM",
         doc="How many messages of one peer may wait to be received; 0: no limit.",
     )
+    send_hwm_bytes: int = option(
+        default=0,
+        check=whole(0),
+        doc="How many bytes may wait to be written to one peer, exceeded by one message at most; 0: no such limit.",
+    )
+    receive_hwm_bytes: int = option(
+        default=0,
+        check=whole(0),
+        doc="How many bytes of one peer may wait, exceeded by one read or message at most; 0: no such limit.",
+    )
     immediate: bool = option(
         default=False,
         check=boolean,
@@ -131,6 +141,11 @@ class PublisherOptions(ConflateOptions):
         check=boolean,
         zmq="ZMQ_XPUB_NODROP",
         doc="Wait while any matching subscriber is full, instead of dropping the message for that subscriber.",
+    )
+    drop_oldest: bool = option(
+        default=False,
+        check=boolean,
+        doc="Drop, for a full subscriber, its oldest waiting message instead of the new one; ``xpub_nodrop`` goes first.",
     )
     invert_matching: bool = option(
         default=False,

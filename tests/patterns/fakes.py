@@ -31,6 +31,14 @@ class FakeOutlet:
         self.messages.append(message)
         return True
 
+    def put_newest(self, message: Packed) -> int:
+        self.messages.append(message)
+        first = max(self.written, self.taken)
+        if len(self.messages) - first <= self.hwm:
+            return 0
+        del self.messages[first]
+        return 1
+
     def push(self, message: Packed) -> None:
         self.messages.append(message)
 

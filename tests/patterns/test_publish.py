@@ -81,6 +81,27 @@ def test_a_full_subscriber_loses_alone(pub: Rig[Pub]) -> None:
     assert pub.dropped_for[slow] == 1
 
 
+def test_a_full_subscriber_loses_its_oldest(pub: Rig[Pub]) -> None:
+    pub.set(drop_oldest=True)
+    slow, quick = subscriber(pub, b"", hwm=2), subscriber(pub, b"")
+    assert pub.send(b"1", b"2", b"3", b"4") == [True] * 4
+    assert (slow.outlet.messages, quick.outlet.messages) == ([b"3", b"4"], [b"1", b"2", b"3", b"4"])
+    assert pub.drops == {DropReason.SEND_HWM: 2}
+    assert pub.dropped_for[slow] == 2
+    slow.outlet.taken = 2
+    assert pub.send(b"5", b"6", b"7") == [True] * 3
+    assert slow.outlet.messages == [b"3", b"4", b"6", b"7"], "those that are being written are not taken back"
+
+
+def test_nodrop_goes_before_drop_oldest(pub: Rig[Pub]) -> None:
+    pub.set(drop_oldest=True, xpub_nodrop=True)
+    subscriber(pub, b"", hwm=1)
+    assert pub.send(b"1", b"2") == [True, False]
+    pub.set(xpub_nodrop=False)
+    assert pub.send(b"2") == [True]
+    assert pub.drops == {DropReason.SEND_HWM: 1}
+
+
 @pytest.mark.parametrize("kind", ["pub", "xpub"])
 def test_nodrop(kind: str, request: pytest.FixtureRequest) -> None:
     rig: Rig[Pub] = request.getfixturevalue(kind)

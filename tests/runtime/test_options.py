@@ -31,16 +31,26 @@ SYSTEM = [
     "tcp_keepalive_count",
 ]
 #: Options of our own: limits where libzmq has none, and what has to do with Trio.
-OURS = {*COUNTS, "checkpoint_every", "max_subscriptions", "max_topic_size"}
+OURS = {
+    *COUNTS,
+    "checkpoint_every",
+    "max_subscriptions",
+    "max_topic_size",
+    "drop_oldest",
+    "receive_hwm_bytes",
+    "send_hwm_bytes",
+}
 FLAGS: dict[type[trizmq.Socket], list[str]] = {
     trizmq.Push: ["immediate", "ipv6", "conflate"],
     trizmq.Req: ["req_correlate", "req_relaxed", "probe_router"],
     trizmq.Router: ["router_mandatory", "router_handover", "probe_router"],
-    trizmq.Pub: ["xpub_nodrop", "invert_matching", "only_first_subscribe"],
+    trizmq.Pub: ["xpub_nodrop", "drop_oldest", "invert_matching", "only_first_subscribe"],
     trizmq.XPub: ["xpub_verbose", "xpub_verboser", "xpub_manual", "xpub_manual_last_value"],
     trizmq.Sub: ["invert_matching", "conflate"],
     trizmq.XSub: ["xsub_verbose_unsubscribe", "only_first_subscribe"],
 }
+
+MARKS = ("send_hwm", "receive_hwm", "send_hwm_bytes", "receive_hwm_bytes")
 
 WRONG: list[tuple[type[trizmq.Socket], str, object]] = [
     *((trizmq.Push, "heartbeat_interval", value) for value in (-1, math.nan, "1", None, True)),
@@ -48,7 +58,7 @@ WRONG: list[tuple[type[trizmq.Socket], str, object]] = [
     *((trizmq.Push, "heartbeat_ttl", value) for value in (-1, 65.6, math.nan, "1", None, True)),
     *((trizmq.Push, name, value) for name in SECONDS for value in (-1, math.nan, "1", True, b"")),
     *((trizmq.Push, name, value) for name in INTERVALS for value in (-1, 0, math.nan, "1", None, True)),
-    *((trizmq.Push, name, value) for name in ("send_hwm", "receive_hwm") for value in (-1, 1.5, "1", None, True)),
+    *((trizmq.Push, name, value) for name in MARKS for value in (-1, 1.5, "1", None, True)),
     *(
         (trizmq.Push, name, value)
         for name in ("backlog", "checkpoint_every", "max_message_size")
@@ -73,7 +83,7 @@ RIGHT: list[tuple[type[trizmq.Socket], str, object, object]] = [
     *((trizmq.Push, name, value, value) for name in SECONDS for value in (0, 0.5, 1e9, math.inf)),
     *((trizmq.Push, name, None, math.inf) for name in SECONDS),
     *((trizmq.Push, name, value, value) for name in INTERVALS for value in (0.001, 5, 1e9)),
-    *((trizmq.Push, name, value, value) for name in ("send_hwm", "receive_hwm") for value in (0, 1, 1 << 40)),
+    *((trizmq.Push, name, value, value) for name in MARKS for value in (0, 1, 1 << 40)),
     *((trizmq.Push, name, value, value) for name in COUNTS for value in (256, 1 << 40)),
     *((trizmq.Push, name, value, value) for name in SYSTEM for value in (1, 100, None)),
     *((trizmq.Push, "tcp_keepalive", value, value) for value in (True, False, None)),

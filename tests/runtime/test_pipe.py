@@ -56,6 +56,30 @@ async def test_credit_comes_back_with_release_and_not_with_take() -> None:
     assert pipe.total == 3
 
 
+async def test_the_newest_in_place_of_the_oldest() -> None:
+    pipe = Pipe(2)
+    assert [pipe.put_newest(message) for message in (b"1", b"2", b"3", b"4")] == [0, 0, 1, 1]
+    assert pipe.queued == 2
+    assert pipe.take() == [b"3", b"4"]
+    assert [pipe.put_newest(message) for message in (b"5", b"6", b"7")] == [0, 0, 1]
+    assert pipe.queued == 4, "what was taken is not to be lost any more"
+    assert not pipe.has_room
+    pipe.release(2)
+    assert not pipe.put(b"8")
+    assert pipe.take() == [b"6", b"7"]
+    pipe.release(2)
+    assert (pipe.queued, pipe.total) == (0, 4)
+
+
+async def test_the_newest_where_only_the_newest_is_kept() -> None:
+    pipe = Pipe(0)
+    replaced: list[int] = []
+    pipe.conflate(replaced.append)
+    assert [pipe.put_newest(message) for message in (b"1", b"2")] == [0, 0]
+    assert pipe.take() == [b"2"]
+    assert replaced == [1]
+
+
 async def test_push_goes_past_the_limit() -> None:
     pipe = Pipe(1)
     for number in range(3):
@@ -189,10 +213,144 @@ async def test_conflating_from_now_on_keeps_the_newest_of_what_is_queued() -> No
     assert pipe.take() == [b"3"]
 
 
-@given(st.lists(st.sampled_from(["put", "push", "take", "release", "restore", "nudge", "grow", "shrink"])))
+async def test_a_limit_in_bytes() -> None:
+    pipe = Pipe(10)
+    pipe.set_byte_limit(100)
+    told: list[int] = []
+    pipe.on_room = lambda: told.append(1)
+    assert pipe.put(bytes(1000)), "what is larger than the limit gets through alone"
+    assert (pipe.room, pipe.queued) == (0, 1)
+    assert not pipe.put(b"")
+    assert pipe.take() == [bytes(1000)]
+    assert not pipe.has_room, "taken is not done with"
+    pipe.release(1)
+    assert told == [1]
+    assert pipe.room == 10
+    assert [pipe.put([bytes(40), bytes(10)]) for _ in range(3)] == [True, True, False]
+    pipe.set_byte_limit(101)
+    assert told == [1, 1]
+    assert pipe.put(b"x" * 51)
+    assert not pipe.put(b"y")
+    pipe.set_byte_limit(0)
+    assert told == [1, 1, 1]
+    assert (pipe.room, pipe.queued, pipe.total) == (7, 3, 4)
+    pipe.take()
+    pipe.set_byte_limit(1)
+    assert pipe.room == 7, "what was taken before there was a limit counts nothing"
+    pipe.release(3)
+    assert (pipe.room, pipe.queued) == (10, 0)
+
+
+async def test_the_number_of_messages_holds_as_well_as_their_bytes() -> None:
+    pipe = Pipe(2)
+    pipe.set_byte_limit(1000)
+    assert [pipe.put(b"x") for _ in range(3)] == [True, True, False]
+    pipe.set_limit(3)
+    assert [pipe.put(b"x") for _ in range(2)] == [True, False]
+    pipe.set_limit(0)
+    assert pipe.put(b"x")
+
+
+async def test_bytes_of_what_is_taken_back() -> None:
+    pipe = Pipe(0)
+    pipe.set_byte_limit(10)
+    message = bytes(10)
+    pipe.put(message)
+    assert pipe.withdraw(message)
+    assert pipe.has_room
+    pipe.put(bytes(10))
+    pipe.discard(lambda message: True)
+    assert pipe.has_room
+    pipe.put(bytes(10))
+    pipe.restore(await pipe.get())
+    assert not pipe.has_room
+    assert [pipe.put_newest(bytes(6)) for _ in range(3)] == [1, 1, 1]
+    assert pipe.put_newest(bytes(4)) == 0
+    assert pipe.put_newest(bytes(100)) == 2, "one is always kept"
+    assert [len(message) for message in pipe.take() or []] == [100]
+    pipe.release(1)
+    pipe.put_batch([bytes(5), bytes(4)])
+    assert pipe.has_room
+    pipe.put_batch([bytes(1)])
+    assert not pipe.has_room
+
+
+async def test_bytes_of_a_message_that_was_written_in_part() -> None:
+    """It was released as written, and comes back with the connection's end."""
+    pipe = Pipe(0)
+    pipe.set_byte_limit(10)
+    pipe.direct = lambda message: True
+    pipe.put(bytes(10))
+    pipe.direct = None
+    pipe.put(b"next")
+    batch = await pipe.get()
+    pipe.charge()
+    pipe.restore([bytes(10), *batch])
+    assert not pipe.has_room
+    assert [len(message) for message in pipe.take() or []] == [10, 4]
+    pipe.release(2)
+    assert (pipe.has_room, pipe.queued) == (True, 0)
+
+
+async def test_conflating_needs_no_limit_in_bytes() -> None:
+    pipe = Pipe(0)
+    pipe.set_byte_limit(1)
+    pipe.conflate(lambda count: None)
+    pipe.set_byte_limit(1)
+    assert pipe.put(b"12")
+    assert pipe.put(b"34")
+    assert pipe.take() == [b"34"]
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.sampled_from(["put", "push", "put_batch"]), st.integers(0, 8)),
+            st.tuples(st.sampled_from(["take", "release", "restore"]), st.just(0)),
+            st.tuples(st.just("limit"), st.integers(1, 20)),
+        )
+    )
+)
+def test_bytes_add_up(steps: list[tuple[str, int]]) -> None:
+    """Whatever is done in whatever order: there is room exactly while what was put and not released is below the limit."""
+    pipe = Pipe(0)
+    pipe.set_byte_limit(limit := 10)
+    waiting: list[Packed] = []
+    held: list[Packed] = []
+    for step, number in steps:
+        match step:
+            case "put":
+                room = pipe.has_room
+                assert pipe.put(bytes(number)) == room
+                waiting += [bytes(number)] if room else []
+            case "push":
+                pipe.push(bytes(number))
+                waiting += [bytes(number)]
+            case "put_batch":
+                pipe.put_batch([bytes(number), b"x"])
+                waiting += [bytes(number), b"x"]
+            case "take":
+                held += pipe.take() or []
+                waiting = []
+            case "release":
+                pipe.release(len(held))
+                held = []
+            case "restore":
+                pipe.restore(held)
+                waiting, held = held + waiting, []
+            case "limit":
+                pipe.set_byte_limit(limit := number)
+        assert pipe.queued == len(waiting) + len(held)
+        assert pipe.has_room == (sum(map(len, waiting + held)) < limit)
+
+
+@given(
+    st.lists(st.sampled_from(["put", "push", "take", "release", "restore", "nudge", "grow", "shrink", "count bytes"])),
+)
 def test_nothing_is_lost_doubled_or_reordered(steps: list[str]) -> None:
     """Whatever is done in whatever order: the messages come out once each, in order, and credit adds up."""
     pipe = Pipe(3)
+    counting = False
     limit = 3
     number = 0
     held: list[Packed] = []
@@ -218,6 +376,9 @@ def test_nothing_is_lost_doubled_or_reordered(steps: list[str]) -> None:
                 held = []
             case "nudge":
                 pipe.nudge()
+            case "count bytes":  # changes nothing as long as there are few
+                counting = not counting
+                pipe.set_byte_limit(1_000_000 * counting)
             case "grow" | "shrink":
                 limit = max(1, limit + (1 if step == "grow" else -1))
                 pipe.set_limit(limit)

@@ -30,10 +30,11 @@ EXPECTED = (
 )
 BINDS = ["inproc://a", "inproc://b", "tcp://127.0.0.1:*", "ipc://*"]
 OPTIONS: dict[str, list[Any]] = {
+    "send_hwm_bytes": [0, 0, 10], "receive_hwm_bytes": [0, 0, 10],
     "send_hwm": [0, 1, 5], "receive_hwm": [0, 1, 5], "immediate": [False, True], "conflate": [False, False, True],
     "routing_id": [b"", b"X", b"Y"], "probe_router": [False, True], "req_correlate": [False, True],
     "req_relaxed": [False, True], "router_mandatory": [False, True], "router_handover": [False, True],
-    "xpub_nodrop": [False, True], "xpub_manual": [False, True], "xpub_verboser": [False, True],
+    "xpub_nodrop": [False, True], "drop_oldest": [False, True], "xpub_manual": [False, True], "xpub_verboser": [False, True],
     "xpub_welcome_message": [b"", b"W"], "invert_matching": [False, True], "max_message_size": [5, 1 << 30],
 }  # fmt: skip
 

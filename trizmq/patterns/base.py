@@ -24,6 +24,9 @@ class Outlet(Protocol):
     def put(self, message: Packed) -> bool:
         """Queue a message; False, and nothing is queued, at the high-water mark."""
 
+    def put_newest(self, message: Packed) -> int:
+        """Queue a message, at the high-water mark in place of the oldest that waits; how many were lost for it."""
+
     def push(self, message: Packed) -> None:
         """Queue a message whatever the high-water mark says: subscriptions, probes, welcome messages."""
 

@@ -159,6 +159,9 @@ class _NoPipe:
     def put(self, message: Packed) -> bool:
         return False
 
+    def put_newest(self, message: Packed) -> int:
+        return 0
+
     def push(self, message: Packed) -> None:
         pass
 

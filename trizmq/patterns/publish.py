@@ -17,8 +17,9 @@ from .types import COMPATIBLE
 class Pub(Pattern):
     """PUB: sends only, to every subscriber whose subscriptions match; a message that nobody wants is gone.
 
-    ``send`` never waits: for a subscriber that is full the message is dropped, whole, and counted. With ``xpub_nodrop`` it
-    waits while any matching subscriber is full, and nothing is queued to anyone meanwhile.
+    ``send`` never waits: for a subscriber that is full the message is dropped, whole, and counted. With ``drop_oldest`` it is
+    the oldest waiting message that is dropped for the new one. With ``xpub_nodrop`` ``send`` waits while any matching
+    subscriber is full, and nothing is queued to anyone meanwhile.
 
     Subscriptions are messages whose first frame is ``b"\\x01" + topic`` or, to cancel, ``b"\\x00" + topic``; unless
     ``only_first_subscribe`` is set, later frames count too (as in libzmq). They are applied as soon as they arrive. Whatever
@@ -46,7 +47,7 @@ class Pub(Pattern):
 
     def options_changed(self) -> None:
         options = self.options
-        self._special = options.xpub_nodrop or options.invert_matching
+        self._special = options.xpub_nodrop or options.drop_oldest or options.invert_matching
 
     # ---- the life of a peer
 
@@ -164,9 +165,10 @@ class Pub(Pattern):
                     self._full = peer
                     return False
             self._full = None
+        drop_oldest = self.options.drop_oldest and not self.options.xpub_nodrop
         for peer in peers:
-            if not peer.outbound.put(message):
-                self.drop(DropReason.SEND_HWM, peer, 1)
+            if lost := peer.outbound.put_newest(message) if drop_oldest else not peer.outbound.put(message):
+                self.drop(DropReason.SEND_HWM, peer, lost)
         return True
 
     def _recipients(self, frame: bytes) -> Collection[Peer]:

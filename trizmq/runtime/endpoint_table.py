@@ -57,7 +57,7 @@ class EndpointTable:
             if endpoint in self._binds:
                 raise EndpointError(f"{endpoint!r} is bound here already")
         else:
-            transport, address = find_transport(endpoint)
+            transport, address = find_transport(endpoint, core.transports)
         if transport is None:
             await checkpoint()
             core.check_open()
@@ -83,7 +83,7 @@ class EndpointTable:
     def connect(self, endpoint: str, routing_id: bytes, home: SocketHome) -> None:
         """See :meth:`trizmq.Socket.connect`."""
         core = self._core
-        transport, address = find_transport(endpoint)
+        transport, address = find_transport(endpoint, core.transports)
         if transport is None:
             connection = InprocConnection(core, endpoint, address, home.inproc_names, routing_id)
             connection.open()

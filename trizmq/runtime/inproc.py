@@ -156,12 +156,17 @@ class InprocConnection:
     def resize(self) -> None:
         """Apply high-water marks: the sender's and the receiver's make one limit, none with any is none (pipe.cpp)."""
         near = self.core.options
+        outbound, inbound = self._session.outbound, self._session.inbound
         if self._binding is None:
-            self._session.outbound.set_limit(near.send_hwm)
+            outbound.set_limit(near.send_hwm)
+            outbound.set_byte_limit(near.send_hwm_bytes)
         else:
             far = self._binding.core.options
-            self._session.outbound.set_limit(_sum_of_limits(near.send_hwm, far.receive_hwm))
-            self._session.inbound.set_limit(_sum_of_limits(far.send_hwm, near.receive_hwm))
+            outbound.set_limit(_sum_of_limits(near.send_hwm, far.receive_hwm))
+            inbound.set_limit(_sum_of_limits(far.send_hwm, near.receive_hwm))
+            # a limit in bytes is for memory, which both sides share here: one that only one side has holds as well
+            outbound.set_byte_limit(near.send_hwm_bytes + far.receive_hwm_bytes)
+            inbound.set_byte_limit(far.send_hwm_bytes + near.receive_hwm_bytes)
 
     # ---- parting
 

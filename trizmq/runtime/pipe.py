@@ -5,6 +5,9 @@ is put meanwhile is appended to the batch that lies in the channel. There is the
 
 Credit is exact: at most ``limit`` messages have been put and not been released. The reading side releases a message when
 it is done with it (an engine when it is written, a socket when the application has it), not when it takes the batch.
+
+A limit in bytes costs nothing where there is none: a pipe that has one lowers its numbers of messages so far that the short
+way of ``put`` refuses every message, and decides on the long way.
 """
 
 from __future__ import annotations
@@ -14,15 +17,19 @@ from collections.abc import Callable
 import trio
 
 from ..messages import Packed
+from .byte_count import ByteCount
 
 UNLIMITED = 1 << 62
+_LOWERED = 1 << 63
 
 
 class Pipe:
     """Carries packed messages one way. One task or socket writes, one reads; neither ``put`` nor ``take`` ever waits."""
 
     __slots__ = (
+        "_bytes",
         "_limit",
+        "_lowered",
         "_most",
         "_open",
         "_receive_channel",
@@ -42,6 +49,8 @@ class Pipe:
         # How many messages the open batch may hold: the limit less what was taken and not released. Counting this way,
         # ``put`` changes no number.
         self._most = self._limit
+        self._bytes: ByteCount | None = None  # where bytes are limited too
+        self._lowered = 0  # by how much ``_limit`` and ``_most`` are then lower
         self._starved = False
         #: How many messages were put, taken and released so far.
         self.released = 0
@@ -68,13 +77,37 @@ class Pipe:
             return True
         if self.on_replaced is not None:
             return self._replace(message)
+        if self._bytes is not None and self.room > 0:
+            self.push(message)
+            return True
         self._starved = True
         return False
+
+    def put_newest(self, message: Packed) -> int:
+        """Append a message, at the limit in place of the oldest that waits; the number of messages that were lost for it.
+
+        What was taken cannot be lost any more, so it does not count here: a reader that holds on to as many messages as the
+        limit allows would otherwise keep the newest ones out.
+        """
+        if self.on_replaced is not None:
+            self._replace(message)
+            return 0
+        self.push(message)
+        lost = 0
+        batch = self._open or []
+        while len(batch) > self._limit + self._lowered or (self._bytes and self._bytes.overflows and len(batch) > 1):
+            oldest = batch.pop(0)
+            lost += 1
+            if self._bytes is not None:
+                self._bytes.lose(oldest)
+        return lost
 
     def push(self, message: Packed) -> None:
         """Append a message whatever the limit says."""
         if self._open is not None:
             self._open.append(message)
+            if self._bytes is not None:
+                self._bytes.put((message,))
         else:
             self._begin(message)
 
@@ -85,6 +118,8 @@ class Pipe:
             self._replace(batch[-1])
         elif self._open is not None:
             self._open += batch
+            if self._bytes is not None:
+                self._bytes.put(batch)
         else:
             self._open_with(batch)
 
@@ -96,6 +131,8 @@ class Pipe:
 
     def _open_with(self, batch: list[Packed]) -> None:
         self._open = batch
+        if self._bytes is not None:
+            self._bytes.put(batch)
         self._send_channel.send_nowait(batch)
         if self.on_data is not None:
             self.on_data()
@@ -103,6 +140,7 @@ class Pipe:
     def conflate(self, on_replaced: Callable[[int], None]) -> None:
         """Keep only the newest message from now on; high-water marks do not apply."""
         if self.on_replaced is None:
+            self.set_byte_limit(0)
             self.set_limit(1)
             self.on_replaced = on_replaced
             if self._open:
@@ -129,6 +167,8 @@ class Pipe:
         for at, waiting in enumerate(batch):
             if waiting is message:
                 del batch[at]
+                if self._bytes is not None:
+                    self._bytes.lose(message)
                 return True
         return False
 
@@ -136,11 +176,18 @@ class Pipe:
         """Take out the messages that are not wanted any more, of those that were put and not yet taken."""
         if self._open:
             self._open[:] = [message for message in self._open if not unwanted(message)]
+            if self._bytes is not None:
+                self._bytes.recount(self._open)
 
     @property
     def room(self) -> int:
-        """How many messages ``put`` would take now."""
-        return self._most - len(self._open or ()) if self.on_replaced is None else UNLIMITED
+        """How many messages ``put`` would take now, for all that is known of their sizes."""
+        if self.on_replaced is not None:
+            return UNLIMITED
+        if self._bytes is None:
+            return self._most - len(self._open or ())
+        room = self._most + self._lowered - len(self._open or ())
+        return min(room, 0) if self._bytes.full else room
 
     @property
     def has_room(self) -> bool:
@@ -154,24 +201,27 @@ class Pipe:
 
     async def get(self) -> list[Packed]:
         """Wait for messages and take them all. A nudge gives an empty list. Cancelled: nothing was taken."""
-        batch = await self._receive_channel.receive()
-        self._open = None
-        self._most -= len(batch)
-        return batch
+        return self._taken(await self._receive_channel.receive())
 
     def take(self) -> list[Packed] | None:
         """Take all messages that are there; None where there are none."""
         if self._open is None:
             return None
-        batch = self._receive_channel.receive_nowait()
+        return self._taken(self._receive_channel.receive_nowait())
+
+    def _taken(self, batch: list[Packed]) -> list[Packed]:
         self._open = None
         self._most -= len(batch)
+        if self._bytes is not None:
+            self._bytes.take(batch)
         return batch
 
     def release(self, count: int) -> None:
         """Give back the credit of messages taken."""
         self.released += count
         self._most += count
+        if self._bytes is not None:
+            self._bytes.release(count)
         if self._starved and self.room > 0:
             self._starved = False
             if self.on_room is not None:
@@ -181,12 +231,16 @@ class Pipe:
         """Count one message as taken that was released too early."""
         self.released -= 1
         self._most -= 1
+        if self._bytes is not None:
+            self._bytes.charge()
 
     def restore(self, messages: list[Packed]) -> None:
         """Put messages that were taken and not released back in front of all others."""
         if not messages:
             return
         self._most += len(messages)
+        if self._bytes is not None:
+            self._bytes.restore(messages)
         if self._open and self.on_replaced is not None:
             self._count_replaced(len(messages))
             self.released += len(messages)
@@ -218,8 +272,22 @@ class Pipe:
         """Change the limit. What is queued stays; a smaller limit holds for what comes."""
         if self.on_replaced is not None:
             return
-        limit = limit or UNLIMITED
+        self._move_limit((limit or UNLIMITED) - self._lowered)
+        self.release(0)
+
+    def set_byte_limit(self, limit: int) -> None:
+        """Limit the bytes of what is put and not released as well, from now on; 0: no limit. One message may go beyond it."""
+        if self.on_replaced is not None or limit == (self._bytes.limit if self._bytes else 0):
+            return
+        if self._bytes is not None and limit:
+            self._bytes.limit = limit
+        else:
+            waiting = self._open or []
+            self._bytes = ByteCount(limit, waiting, self.queued - len(waiting)) if limit else None
+            self._lowered, difference = (_LOWERED if limit else 0), self._lowered - (_LOWERED if limit else 0)
+            self._move_limit(self._limit + difference)
+        self.release(0)
+
+    def _move_limit(self, limit: int) -> None:
         self._limit, difference = limit, limit - self._limit
         self._most += difference
-        if difference > 0:
-            self.release(0)

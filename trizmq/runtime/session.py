@@ -62,8 +62,9 @@ class Session:
         #: What joins this session to one of another socket over inproc; None where an engine serves it.
         self.pair = pair
         self._keeps_queue = connecting and not core.options.immediate
-        self.outbound = outbound or core.new_pipe(core.options.send_hwm)
-        self.inbound = inbound or core.new_pipe(core.options.receive_hwm)
+        options = core.options
+        self.outbound = outbound or core.new_pipe(options.send_hwm, options.send_hwm_bytes)
+        self.inbound = inbound or core.new_pipe(options.receive_hwm, options.receive_hwm_bytes)
         if pair is None:
             self.outbound.on_room = self.on_room
             self.inbound.on_data = self.arrived
@@ -250,8 +251,11 @@ class Session:
         if self.pair is not None:
             self.pair.resize()
         else:
-            self.outbound.set_limit(self._core.options.send_hwm)
-            self.inbound.set_limit(self._core.options.receive_hwm)
+            options = self._core.options
+            self.outbound.set_limit(options.send_hwm)
+            self.outbound.set_byte_limit(options.send_hwm_bytes)
+            self.inbound.set_limit(options.receive_hwm)
+            self.inbound.set_byte_limit(options.receive_hwm_bytes)
 
     def statistics(self) -> PeerStatistics:
         """A snapshot."""

@@ -27,6 +27,7 @@ from ..events import DropReason, Event, Statistics
 from ..options import ConflateOptions, SocketOptions
 from ..patterns.base import Drop, Pattern, Peer
 from ..patterns.publish import Pub
+from ..transports import transports_here
 from ..wire.connection import WireConfig
 from .admission import Admission
 from .checkpoints import ParkingLot, Watchers, checkpoint, enable_ki_protection
@@ -90,6 +91,7 @@ class SocketCore:
             raise UsageError(f"{self.name} was opened before: a socket is used once, make a new one")
         self._used = True
         self._home = home
+        self.transports = transports_here()
         self._pid = os.getpid()
         self.thread = get_ident()
         self._token = trio.lowlevel.current_trio_token()
@@ -300,9 +302,10 @@ class SocketCore:
         timeout = options.heartbeat_timeout or options.heartbeat_interval
         return Heartbeat(options.heartbeat_interval, timeout, options.heartbeat_ttl, self._heart.need)
 
-    def new_pipe(self, limit: int) -> Pipe:
+    def new_pipe(self, limit: int, byte_limit: int) -> Pipe:
         """A pipe as the options want it."""
         pipe = Pipe(limit)
+        pipe.set_byte_limit(byte_limit)
         if self.conflates:
             pipe.conflate(self.conflated)
         return pipe
@@ -436,7 +439,7 @@ class SocketCore:
         """Apply an option that was set while the socket is open."""
         if not self._used:
             return
-        if name in ("send_hwm", "receive_hwm"):
+        if "_hwm" in name:
             for session in self.sessions:
                 session.resize()
         self.pattern.options_changed()

@@ -1,4 +1,4 @@
-"""Helpers for tests: of trizmq, of transports made for it, and of programs that use it."""
+"""Checks of the promises that every transport keeps, to be run against each of them, also those of others."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from .context import Context
-from .events import Disconnected
-from .sockets import Pair, Pull, Push
+from ..context import Context
+from ..events import Disconnected
+from ..sockets import Pair, Pull, Push
 
 # Sizes around which framing and buffering change: the short header's end, a read's size, more than any kernel buffer.
 _SIZES = (0, 1, 255, 256, 65_535, 65_536, 5_000_000)
