@@ -24,6 +24,7 @@ from .events import AcceptFailed as AcceptFailed
 from .events import Closed as Closed
 from .events import Connected as Connected
 from .events import ConnectRetried as ConnectRetried
+from .events import ConnectStopped as ConnectStopped
 from .events import Disconnected as Disconnected
 from .events import DropReason as DropReason
 from .events import Event as Event
@@ -32,6 +33,8 @@ from .events import HandshakeSucceeded as HandshakeSucceeded
 from .events import Listening as Listening
 from .events import PeerStatistics as PeerStatistics
 from .events import Statistics as Statistics
+from .options import AcceptedPeer as AcceptedPeer
+from .options import ReconnectStop as ReconnectStop
 from .poller import READABLE as READABLE
 from .poller import WRITABLE as WRITABLE
 from .poller import Poller as Poller
@@ -56,8 +59,10 @@ __all__ = [
     "WRITABLE",
     "AcceptFailed",
     "Accepted",
+    "AcceptedPeer",
     "Closed",
     "ConnectRetried",
+    "ConnectStopped",
     "Connected",
     "Context",
     "Dealer",
@@ -82,6 +87,7 @@ __all__ = [
     "Pub",
     "Pull",
     "Push",
+    "ReconnectStop",
     "RemoteProtocolError",
     "Rep",
     "Req",

@@ -94,6 +94,13 @@ class ConnectRetried(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectStopped(Event):
+    """The endpoint is given up because of ``cause``, as ``reconnect_stop`` asks; nothing is tried any more."""
+
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class HandshakeSucceeded(Event):
     """The peer may now exchange messages."""
 

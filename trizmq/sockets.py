@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from socket import socket as stdlib_socket
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
@@ -109,6 +110,20 @@ class Socket(SocketOptions, AsyncResource):
             OSError: it is taken, or not ours, or not allowed.
         """
         return await self._core.bind(endpoint)
+
+    async def bind_socket(self, listening: stdlib_socket) -> str:
+        """Accept connections from a socket that listens already, and return its endpoint, for :meth:`unbind`.
+
+        For socket activation (systemd, inetd): ``await rep.bind_socket(socket.socket(fileno=3))``.
+
+        Args:
+            listening: a TCP or Unix domain socket on which ``listen`` was called. It is this socket's from here on, and
+                closed with it; the file of a Unix domain socket is left where it is.
+
+        Raises:
+            EndpointError: it is no such socket, or does not listen. It stays the caller's.
+        """
+        return await self._core.bind("", listening)
 
     def connect(self, endpoint: str) -> None:
         """Connect to an endpoint, any number of them. Returns at once: connecting, and reconnecting, goes on by itself.

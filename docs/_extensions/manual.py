@@ -61,7 +61,7 @@ def shown_default(value: object) -> str:
         return f"1 << {value.bit_length() - 1}"
     if isinstance(value, float):
         return "math.inf" if math.isinf(value) else f"{value:g}"
-    return repr(value)
+    return str(value) if isinstance(value, enum.Enum) else repr(value)
 
 
 class OptionTable(SphinxDirective):

@@ -97,7 +97,7 @@ class FakePeer(Peer):
     def __repr__(self) -> str:
         return f"<peer {self.name}>"
 
-    def _count_reset(self) -> None:
+    def _count_reset(self, reason: str = "") -> None:
         self.resets += 1
 
 

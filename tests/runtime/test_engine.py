@@ -28,6 +28,7 @@ class FakeLink:
     address = "fake"
     flushed = True
     waits_for_reader = False
+    credentials: tuple[int, int, int] | None = None
 
     def __init__(self) -> None:
         self.bytes_sent = 0

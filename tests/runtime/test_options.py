@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import socket
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import trio
@@ -20,6 +22,16 @@ pytestmark = pytest.mark.deadline(10)
 
 SECONDS = ["linger", "handshake_timeout", "connect_timeout"]
 INTERVALS = ["reconnect_interval", "reconnect_interval_max"]
+COUNTS = ["max_frames", "max_handshake_size", "max_properties", "max_handshakes", "max_connections"]
+SYSTEM = [
+    "send_buffer",
+    "receive_buffer",
+    "tcp_keepalive_idle",
+    "tcp_keepalive_interval",
+    "tcp_keepalive_count",
+]
+#: Options of our own: limits where libzmq has none, and what has to do with Trio.
+OURS = {*COUNTS, "checkpoint_every", "max_subscriptions", "max_topic_size"}
 FLAGS: dict[type[trizmq.Socket], list[str]] = {
     trizmq.Push: ["immediate", "ipv6", "conflate"],
     trizmq.Req: ["req_correlate", "req_relaxed", "probe_router"],
@@ -42,6 +54,16 @@ WRONG: list[tuple[type[trizmq.Socket], str, object]] = [
         for name in ("backlog", "checkpoint_every", "max_message_size")
         for value in (0, -1, 1.5)
     ),
+    *((trizmq.Push, name, value) for name in COUNTS for value in (0, -1, 1.5, None, True)),
+    *((trizmq.Pub, name, value) for name in ("max_subscriptions", "max_topic_size") for value in (0, -1, 1.5, None)),
+    *((trizmq.Push, name, value) for name in SYSTEM for value in (0, -1, 1.5, "1", True)),
+    *((trizmq.Push, "tcp_keepalive", value) for value in (2, -1, "yes", b"")),
+    *((trizmq.Push, "tcp_max_retransmit", value) for value in (-1, math.nan, "1", None, True)),
+    *((trizmq.Push, "tos", value) for value in (-1, 256, 1.5, None, True)),
+    *((trizmq.Push, "priority", value) for value in (-1, 1 << 31, 1.5, None, True)),
+    *((trizmq.Push, "bind_to_device", value) for value in (b"eth0", None, 5, "a" * 16, "../x", "\xe9")),
+    *((trizmq.Push, "reconnect_stop", value) for value in (1, None, True, "REFUSED")),
+    *((trizmq.Push, "accept_filter", value) for value in (True, "127.0.0.0/8", 5)),
     *((kind, name, value) for kind, names in FLAGS.items() for name in names for value in (2, -1, "yes", None, b"")),
     *((trizmq.Dealer, "routing_id", value) for value in (b"x" * 256, b"\0x", "text", 5, None)),
     *((trizmq.Pub, "xpub_welcome_message", value) for value in ("text", 5, None, [b"x"])),
@@ -52,6 +74,15 @@ RIGHT: list[tuple[type[trizmq.Socket], str, object, object]] = [
     *((trizmq.Push, name, None, math.inf) for name in SECONDS),
     *((trizmq.Push, name, value, value) for name in INTERVALS for value in (0.001, 5, 1e9)),
     *((trizmq.Push, name, value, value) for name in ("send_hwm", "receive_hwm") for value in (0, 1, 1 << 40)),
+    *((trizmq.Push, name, value, value) for name in COUNTS for value in (256, 1 << 40)),
+    *((trizmq.Push, name, value, value) for name in SYSTEM for value in (1, 100, None)),
+    *((trizmq.Push, "tcp_keepalive", value, value) for value in (True, False, None)),
+    *((trizmq.Push, "tcp_max_retransmit", value, value) for value in (0, 0.5, 60)),
+    *((trizmq.Push, "tos", value, value) for value in (0, 0x28, 255)),
+    *((trizmq.Push, "priority", value, value) for value in (0, 6)),
+    *((trizmq.Push, "bind_to_device", value, value) for value in ("", "lo")),
+    *((trizmq.Push, "reconnect_stop", value, value) for value in trizmq.ReconnectStop),
+    *((trizmq.Push, "accept_filter", value, value) for value in (None, callable)),
     *(
         (kind, name, value, bool(value))
         for kind, names in FLAGS.items()
@@ -69,11 +100,11 @@ RIGHT: list[tuple[type[trizmq.Socket], str, object, object]] = [
 @pytest.mark.parametrize(("kind", "name", "value"), WRONG)
 def test_wrong_values(kind: type[trizmq.Socket], name: str, value: object) -> None:
     """As a keyword, as an attribute, and as a default of a context: the text names the option and the value."""
-    socket = kind()
-    before = getattr(socket, name)
+    made = kind()
+    before = getattr(made, name)
     attempts: list[Callable[[], object]] = [
         lambda: kind(**{name: value}),
-        lambda: setattr(socket, name, value),
+        lambda: setattr(made, name, value),
         lambda: trizmq.Context(**{name: value}),
     ]
     for attempt in attempts:
@@ -81,15 +112,15 @@ def test_wrong_values(kind: type[trizmq.Socket], name: str, value: object) -> No
             attempt()
         assert repr(value) in str(caught.value)
         assert "expected" in str(caught.value) or "must not" in str(caught.value) or "at most" in str(caught.value)
-    assert getattr(socket, name) == before
+    assert getattr(made, name) == before
 
 
 @pytest.mark.parametrize(("kind", "name", "value", "final"), RIGHT)
 def test_right_values(kind: type[trizmq.Socket], name: str, value: object, final: object) -> None:
     assert getattr(kind(**{name: value}), name) == final
-    socket = kind()
-    setattr(socket, name, value)
-    assert getattr(socket, name) == final
+    made = kind()
+    setattr(made, name, value)
+    assert getattr(made, name) == final
 
 
 def test_every_option_is_in_these_tables() -> None:
@@ -117,7 +148,15 @@ def test_options_have_documentation() -> None:
     for kind in SOCKET_TYPES:
         for name, option in declared_options(kind).items():
             assert option.__doc__, name
-            assert option.zmq.startswith("ZMQ_") or name == "checkpoint_every", name
+            assert option.zmq.startswith("ZMQ_") is (name not in OURS), name
+
+
+def test_what_the_platform_has_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told when it is set; that the system decides can be said everywhere."""
+    monkeypatch.delattr(socket, "SO_PRIORITY", raising=False)
+    with pytest.raises(OptionError, match="priority=5: expected 0: this platform has no SO_PRIORITY"):
+        trizmq.Push(priority=5)
+    trizmq.Push(priority=0)
 
 
 async def test_context_defaults() -> None:
@@ -224,8 +263,9 @@ def test_attributes_that_are_no_options(name: str, hint: str) -> None:
     with pytest.raises(OptionError, match=name) as caught:
         setattr(socket, name, 1)
     assert hint in str(caught.value)
+    options: dict[str, Any] = {name: 1}
     with pytest.raises(OptionError, match=name):
-        trizmq.Pull(**{name: 1})
+        trizmq.Pull(**options)
 
 
 def test_a_class_of_the_user_may_have_attributes() -> None:

@@ -56,6 +56,13 @@ class Refused(Exception):
     """The pattern does not take this peer (now); the connection is to be closed, and may be tried again later."""
 
 
+class Reset(Protocol):
+    """Closes the connection to a peer."""
+
+    def __call__(self, reason: str = "") -> None:
+        """The reason is for those who watch events."""
+
+
 class Peer:
     """One peer relation as the patterns see it. The runtime makes it; the fields below the line are the patterns' own."""
 
@@ -80,7 +87,7 @@ class Peer:
         self,
         outbound: Outlet,
         inbound: Inlet,
-        reset: Callable[[], None],
+        reset: Reset,
         routing_id: bytes = b"",
         renew: Callable[[], None] | None = None,
     ) -> None:

@@ -175,7 +175,7 @@ class _NoPipe:
         pass
 
 
-def _nothing() -> None:
+def _nothing(reason: str = "") -> None:
     pass
 
 

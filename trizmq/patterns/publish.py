@@ -39,6 +39,8 @@ class Pub(Pattern):
         self.on_subscription: Callable[[], None] | None = None
         #: A subscriber for which the message that was refused last has to wait (``xpub_nodrop``).
         self._full: Peer | None = None
+        #: Those who asked for more than the limits allow, and whose connection is about to end.
+        self._excessive: set[Peer] = set()
         self._match = self.index.match
         self.options_changed()
 
@@ -61,6 +63,7 @@ class Pub(Pattern):
             del self._peers[peer]
             changed = bool(peer.topics)
             self._unsubscribe(peer)
+            self._excessive.discard(peer)
             if self._full is peer:
                 self._full = None
             if changed:
@@ -81,7 +84,7 @@ class Pub(Pattern):
             for message in batch:
                 if isinstance(message, bytes):
                     if message[:1] in _SUBSCRIBE_OR_CANCEL:
-                        changed |= not late and self._apply(peer, message)
+                        changed |= not late and self._within_limits(peer, message) and self._apply(peer, message)
                     else:
                         kept += self._keep(peer, message)
                     continue
@@ -89,7 +92,7 @@ class Pub(Pattern):
                 rest: list[bytes] = []
                 for at, frame in enumerate(message):
                     if frame[:1] in _SUBSCRIBE_OR_CANCEL and not (at and only_first):
-                        changed |= not late and self._apply(peer, frame)
+                        changed |= not late and self._within_limits(peer, frame) and self._apply(peer, frame)
                     else:
                         rest.append(frame)
                 if rest:
@@ -97,6 +100,25 @@ class Pub(Pattern):
             inlet.release(len(batch) - kept)
         if changed:
             self._changed()
+
+    def _within_limits(self, peer: Peer, frame: bytes) -> bool:
+        """Whether a subscription or cancellation is to be applied. A peer that asks for too much loses its connection."""
+        options = self.options
+        if peer in self._excessive:
+            return False
+        if len(frame) - 1 > options.max_topic_size:
+            reason = f"it subscribed to a topic of {len(frame) - 1} bytes (max_topic_size)"
+        elif frame[0] and len(self._asked_for(peer)) >= options.max_subscriptions and frame[1:] not in peer.topics:
+            reason = f"it subscribed to more than {options.max_subscriptions} topics (max_subscriptions)"
+        else:
+            return True
+        self._excessive.add(peer)
+        peer.reset(reason)
+        return False
+
+    def _asked_for(self, peer: Peer) -> Collection[bytes]:
+        """The topics that the peer has subscribed to."""
+        return peer.topics
 
     def _apply(self, peer: Peer, frame: bytes) -> bool:
         """Apply a subscription or a cancellation. True if the peer's topics changed."""
@@ -227,6 +249,9 @@ class XPub(Pub):
         if topic not in self.index or self.options.xpub_verboser:
             self._pending.append((frame, peer, 0))
         return last is not None
+
+    def _asked_for(self, peer: Peer) -> Collection[bytes]:
+        return self._asked.get(peer, ()) if self._manual else peer.topics
 
     def _keep(self, peer: Peer, message: Packed) -> int:
         self._pending.append((message, peer, 1))

@@ -8,11 +8,10 @@ looks at its mailbox once per 100 receives.
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from trio import Cancelled, Event, WouldBlock
+from trio import Event, WouldBlock
 from trio.lowlevel import ParkingLot, checkpoint, checkpoint_if_cancelled, enable_ki_protection
 
 __all__ = [
@@ -22,23 +21,7 @@ __all__ = [
     "checkpoint",
     "checkpoint_if_cancelled",
     "enable_ki_protection",
-    "hand_on_interrupt",
 ]
-
-
-def hand_on_interrupt(error: BaseException) -> bool:
-    """Give a Ctrl-C that hit a background task to the main task, whose it is; False if the error is something else.
-
-    To be called where Ctrl-C is held off (``enable_ki_protection``): Trio then delivers the signal to the main task.
-    """
-    if isinstance(error, BaseExceptionGroup):
-        interrupts, others = error.split(KeyboardInterrupt)
-        if interrupts is None or (others is not None and others.split(Cancelled)[1] is not None):
-            return False
-    elif not isinstance(error, KeyboardInterrupt):
-        return False
-    signal.raise_signal(signal.SIGINT)
-    return True
 
 
 class Watchers:

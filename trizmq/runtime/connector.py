@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from ..events import Closed, Connected, ConnectRetried
+from ..events import Closed, Connected, ConnectRetried, ConnectStopped
+from ..options import ReconnectStop
 from ..transports.base import Transport
-from .checkpoints import hand_on_interrupt
 from .linger import drain
 from .session import Session
 
@@ -39,13 +39,16 @@ class Connector:
         try:
             with self._scope:
                 while True:
-                    shaken, cause = await self._connect_once()
+                    ended, cause = await self._connect_once()
                     if core.closed and session.drained:
                         return
                     if session.renewing:
                         session.renewing = False
                         continue
-                    if shaken:
+                    if ended & core.options.reconnect_stop:
+                        core.tell(ConnectStopped(self.endpoint, cause=cause))
+                        return
+                    if ended is ReconnectStop.AFTER_DISCONNECT:
                         delay = core.options.reconnect_interval
                     wait = delay * random.uniform(0.5, 1.5)
                     core.tell(ConnectRetried(self.endpoint, delay=wait, cause=cause))
@@ -56,23 +59,22 @@ class Connector:
             core.endpoints.ended(self)
             core.tell(Closed(self.endpoint))
 
-    async def _connect_once(self) -> tuple[bool, str]:
+    async def _connect_once(self) -> tuple[ReconnectStop, str]:
+        """Dial and serve. How it ended, and why."""
         limit = self._core.options.connect_timeout
         link = None
         try:
             with trio.move_on_after(limit):
-                link = await self._transport.connect(self._address, self.endpoint, self._core.transport_options())
+                link = await self._transport.connect(self._address, self.endpoint, self._core.options)
         except OSError as error:
-            return False, str(error)
-        except (KeyboardInterrupt, BaseExceptionGroup) as error:
-            # the tasks in which Trio tries several addresses are not protected from Ctrl-C, and cannot be by us
-            if not hand_on_interrupt(error):
-                raise
-            return False, "interrupted"
+            # a path that does not exist is for ipc what a refusal is for tcp: nobody listens
+            refused = isinstance(error, (ConnectionRefusedError, FileNotFoundError))
+            return ReconnectStop.REFUSED if refused else ReconnectStop.UNREACHABLE, str(error)
         if link is None:
-            return False, f"no connection within {limit:g} s"
+            return ReconnectStop.UNREACHABLE, f"no connection within {limit:g} s"
         self._core.tell(Connected(self.endpoint, link.address))
-        return await self.session.serve(link)
+        shaken, cause = await self.session.serve(link)
+        return ReconnectStop.AFTER_DISCONNECT if shaken else ReconnectStop.HANDSHAKE_FAILED, cause
 
     def stop(self) -> None:
         """Nothing: a connection must live to write what is queued."""

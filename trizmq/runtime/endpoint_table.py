@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 from typing import TYPE_CHECKING, Protocol
 
 import outcome
@@ -12,6 +13,8 @@ from ..endpoints import split_endpoint
 from ..errors import EndpointError
 from ..patterns.base import Refused
 from ..transports import find_transport
+from ..transports.adopted import Adopted
+from ..transports.base import Transport
 from .checkpoints import checkpoint, enable_ki_protection
 from .connector import Connector
 from .inproc import InprocBinding, InprocConnection
@@ -42,10 +45,19 @@ class EndpointTable:
         self._binds: dict[str, Endpoint] = {}
         self._connects: dict[str, list[Endpoint]] = {}
 
-    async def bind(self, endpoint: str, home: SocketHome, nursery: trio.Nursery) -> str:
-        """See :meth:`trizmq.Socket.bind`."""
+    async def bind(
+        self, endpoint: str, listening: socket.socket | None, home: SocketHome, nursery: trio.Nursery
+    ) -> str:
+        """See :meth:`trizmq.Socket.bind` and :meth:`trizmq.Socket.bind_socket`."""
         core = self._core
-        transport, address = find_transport(endpoint)
+        transport: Transport | None
+        if listening is not None:
+            transport = Adopted(listening)
+            endpoint, address = transport.endpoint, ""
+            if endpoint in self._binds:
+                raise EndpointError(f"{endpoint!r} is bound here already")
+        else:
+            transport, address = find_transport(endpoint)
         if transport is None:
             await checkpoint()
             core.check_open()

@@ -52,6 +52,7 @@ class Engine:
         "_control",
         "_counters",
         "_discarding",
+        "_given_up",
         "_heard",
         "_heartbeat",
         "_idle",
@@ -66,7 +67,6 @@ class Engine:
         "_rest_message",
         "_room_event",
         "_scope",
-        "_silent",
     )
 
     def __init__(
@@ -96,7 +96,7 @@ class Engine:
         self._heartbeat = heartbeat or NO_HEARTBEAT
         self._heard = self._pinged = 0.0  # when something came in, when the last PING went out
         self._awaits_answer = False  # nothing has come in since that PING
-        self._silent = ""  # why the connection is given up
+        self._given_up = ""  # why the connection is given up
         self._discarding = False
 
     @property
@@ -158,11 +158,12 @@ class Engine:
                 nursery.cancel_scope.cancel()
             self._idle = False
             end.unwrap()
-        if self._silent:
-            raise trio.BrokenResourceError(self._silent)
+        if self._given_up:
+            raise trio.BrokenResourceError(self._given_up)
 
-    def cut(self) -> None:
-        """End the connection now; ``exchange`` returns."""
+    def cut(self, reason: str = "") -> None:
+        """End the connection now; ``exchange`` returns, or raises BrokenResourceError where there is a reason to tell."""
+        self._given_up = reason
         self._scope.cancel()
 
     async def finish(self, *, receives: bool, discard: bool) -> None:
@@ -196,19 +197,15 @@ class Engine:
         heartbeat, connection = self._heartbeat, self._connection
         ttl = connection.peer_ttl
         if self._awaits_answer and now - self._pinged >= heartbeat.timeout:
-            self._give_up(f"nothing came for {now - self._pinged:.3g} s after a PING")
+            self.cut(f"nothing came for {now - self._pinged:.3g} s after a PING")
         elif ttl and now - self._heard >= ttl:
-            self._give_up(f"nothing came for {ttl:.3g} s, the time to live that the peer gave in its PING")
+            self.cut(f"nothing came for {ttl:.3g} s, the time to live that the peer gave in its PING")
         elif heartbeat.interval and now - self._pinged >= heartbeat.interval and not self._awaits_answer:
             connection.ping(heartbeat.ttl)
             if out := connection.data_to_send():
                 self._pinged = now
                 self._awaits_answer = True
                 self._send_control(out)
-
-    def _give_up(self, reason: str) -> None:
-        self._silent = reason
-        self.cut()
 
     # ---- reading
 

@@ -35,7 +35,7 @@ class Listener:
     async def run(self, task_status: trio.TaskStatus[str]) -> None:
         """Bind, tell the caller the resolved endpoint, then accept until ``close``. Errors of the bind are the caller's."""
         core = self._core
-        acceptor = await self._transport.bind(self._address, self.endpoint, core.transport_options())
+        acceptor = await self._transport.bind(self._address, self.endpoint, core.options)
         self._acceptor = acceptor
         self.endpoint = acceptor.endpoint
         try:
@@ -51,21 +51,28 @@ class Listener:
                         core.tell(AcceptFailed(self.endpoint, error=str(error)))
                         await trio.sleep(_PAUSE_AFTER_FAILURE)
                         continue
+                    if refusal := core.admission.refusal(self.endpoint, link):
+                        core.tell(AcceptFailed(self.endpoint, link.address, error=refusal))
+                        await link.aclose()
+                        continue
                     core.tell(Accepted(self.endpoint, link.address))
-                    core.start(self._serve, link, name=f"session {self.endpoint} from {link.address}")
+                    session = Session(core, self.endpoint, connecting=False)
+                    core.admission.enter(session)
+                    core.start(self._serve, session, link, name=f"session {self.endpoint} from {link.address}")
         finally:
             core.endpoints.ended(self)
             acceptor.close()
             core.tell(Closed(self.endpoint))
 
-    async def _serve(self, link: Link) -> None:
+    async def _serve(self, session: Session, link: Link) -> None:
         scope = trio.CancelScope()
         self._connections.add(scope)
         try:
             with scope:
-                await Session(self._core, self.endpoint, connecting=False).run_accepted(link)
+                await session.run_accepted(link)
         finally:
             self._connections.discard(scope)
+            self._core.admission.leave(session)
 
     def stop(self) -> None:
         """Accept no more connections; the address is free at once."""

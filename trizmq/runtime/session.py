@@ -29,6 +29,8 @@ class Session:
     __slots__ = (
         "_attached",
         "_core",
+        "_handshake",
+        "_handshake_refused",
         "_keeps_queue",
         "_retired",
         "address",
@@ -68,6 +70,8 @@ class Session:
         self.peer = Peer(self.outbound, self.inbound, self.reset, routing_id, self.renew)
         self.peer.accepted = not connecting
         self.engine: Engine | None = None
+        self._handshake = trio.CancelScope()
+        self._handshake_refused = ""
         self._attached = False
         self._retired = False
         self.address = ""
@@ -153,12 +157,17 @@ class Session:
             self._retired = True
             self._core.pattern.detach(self.peer)
 
-    def reset(self) -> None:
+    def give_up_handshake(self, reason: str) -> None:
+        """End the connection before it is one."""
+        self._handshake_refused = reason
+        self._handshake.cancel()
+
+    def reset(self, reason: str = "") -> None:
         """Give up the connection; a connecting side makes a new one after its usual wait."""
         if self.pair is not None:
             self._core.start(self.pair.reset, name=f"reset {self.endpoint}")
         elif self.engine is not None:
-            self.engine.cut()
+            self.engine.cut(reason)
 
     def renew(self) -> None:
         """Give up the connection; a connecting side makes a new one at once."""
@@ -189,14 +198,19 @@ class Session:
         """
         core = self._core
         connection = Connection(core.wire_config(not self.connecting))
+        if self.connecting:  # an accepted session has one connection, which may be given up before this begins
+            self._handshake = trio.CancelScope()
         engine = Engine(link, connection, core.counters, core.progressed, self.lose, core.heartbeat())
         shaken = False
         try:
             limit = core.options.handshake_timeout
-            with trio.move_on_after(limit) as deadline:
+            self._handshake.deadline = trio.current_time() + limit
+            with self._handshake:
                 info = await engine.shake_hands(hold_back=not self.connecting)
-            if deadline.cancelled_caught:
-                raise trio.BrokenResourceError(f"the peer did not complete the handshake within {limit:g} s")
+            if self._handshake.cancelled_caught:
+                late = f"the peer did not complete the handshake within {limit:g} s"
+                raise trio.BrokenResourceError(self._handshake_refused or late)
+            core.admission.shaken(self)
             self.engine = engine
             self.connect(info.socket_type, info.identity, link.address)
             shaken = True

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Awaitable, Callable
 from threading import get_ident
 from types import MappingProxyType
@@ -26,8 +27,8 @@ from ..events import DropReason, Event, Statistics
 from ..options import ConflateOptions, SocketOptions
 from ..patterns.base import Drop, Pattern, Peer
 from ..patterns.publish import Pub
-from ..transports.base import TransportOptions
 from ..wire.connection import WireConfig
+from .admission import Admission
 from .checkpoints import ParkingLot, Watchers, checkpoint, enable_ki_protection
 from .endpoint_table import EndpointTable
 from .engine import Heartbeat
@@ -60,6 +61,7 @@ class SocketCore:
         self.counters = Counters()
         self._monitor = Monitor()
         self._heart = Heart(self)
+        self.admission = Admission(self)
         self.endpoints = EndpointTable(self)
         #: A ``request()`` is under way.
         self.requesting = False
@@ -246,13 +248,13 @@ class SocketCore:
 
     # ---- endpoints
 
-    async def bind(self, endpoint: str) -> str:
-        """See :meth:`trizmq.Socket.bind`."""
+    async def bind(self, endpoint: str, listening: socket.socket | None = None) -> str:
+        """See :meth:`trizmq.Socket.bind` and :meth:`trizmq.Socket.bind_socket`."""
         self.check_open()
         with trio.CancelScope() as scope:
             self._binding.add(scope)
             try:
-                return await self.endpoints.bind(endpoint, self._home, self._nursery)
+                return await self.endpoints.bind(endpoint, listening, self._home, self._nursery)
             finally:
                 self._binding.discard(scope)
         # a bind that resolves a name must not hold up the end of the socket
@@ -275,10 +277,6 @@ class SocketCore:
 
     # ---- what sessions need
 
-    def transport_options(self) -> TransportOptions:
-        """The options that transports look at."""
-        return TransportOptions(backlog=self.options.backlog, ipv6=self.options.ipv6)
-
     @property
     def identity(self) -> bytes:
         """The routing id that this socket announces; empty where its type has none."""
@@ -292,6 +290,9 @@ class SocketCore:
             identity=self.identity if self.pattern.announces_identity else None,
             server=server,
             max_message_size=self.options.max_message_size,
+            max_frames=self.options.max_frames,
+            max_handshake_size=self.options.max_handshake_size,
+            max_properties=self.options.max_properties,
         )
 
     def heartbeat(self) -> Heartbeat:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import trio
+
+from ..connection_options import ConnectionOptions
 
 #: Bytes in any of the forms in which they are written.
 Buffer = bytes | memoryview
@@ -21,6 +22,8 @@ class Link(Protocol):
     bytes_sent: int
     #: Whether a peer may lose what it has not read when this side closes, even if it sends nothing itself.
     waits_for_reader: bool
+    #: The process, user and group at the other end, where the system tells.
+    credentials: tuple[int, int, int] | None
 
     async def receive_some(self, max_bytes: int) -> bytes:
         """Wait for bytes; ``b""`` at the end of the stream. Always a checkpoint.
@@ -71,12 +74,8 @@ class Acceptor(Protocol):
         """Stop listening and free the address, which can be bound again at once. A second call does nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class TransportOptions:
-    """The socket options that transports look at."""
-
-    backlog: int
-    ipv6: bool
+#: The socket options that transports look at: those about connections.
+TransportOptions: TypeAlias = ConnectionOptions
 
 
 class Transport(Protocol):
@@ -111,6 +110,7 @@ class StreamLink:
         self.address = address
         self.bytes_sent = 0
         self.waits_for_reader = False
+        self.credentials: tuple[int, int, int] | None = None
 
     async def receive_some(self, max_bytes: int) -> bytes:
         """See :class:`Link`."""

@@ -8,7 +8,6 @@ import os
 import shutil
 import socket
 import stat
-import struct
 import sys
 import tempfile
 
@@ -16,7 +15,8 @@ import trio
 
 from ..errors import EndpointError
 from .base import TransportOptions
-from .sockets import SocketAcceptor, SocketLink
+from .sockets import SocketAcceptor, SocketLink, peer_credentials
+from .tuning import tune
 
 # sizeof(sockaddr_un.sun_path), which needs room for the terminating NUL unless the name is abstract
 _MOST_BYTES = 108 if sys.platform == "linux" else 104
@@ -65,20 +65,23 @@ class Ipc:
             address = os.path.join(folder, "socket")
             endpoint = f"ipc://{address}"
         try:
-            return await self._listen(address, endpoint, folder, options.backlog)
+            return await self._listen(address, endpoint, folder, options)
         except BaseException:
             if folder is not None:
                 shutil.rmtree(folder, ignore_errors=True)
             raise
 
-    async def _listen(self, address: str, endpoint: str, folder: str | None, backlog: int) -> SocketAcceptor:
+    async def _listen(
+        self, address: str, endpoint: str, folder: str | None, options: TransportOptions
+    ) -> SocketAcceptor:
         name = _system_name(address)
         if not name.startswith("\0"):
             await _remove_stale(name, endpoint)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
+            tune(listening, options)
             listening.bind(name)
-            listening.listen(backlog)
+            listening.listen(options.backlog)
             # not to be inherited by whoever binds the path after us: the file is removed only while it is ours
             ours = None if name.startswith("\0") else _SocketFile(name)
         except OSError as error:
@@ -91,18 +94,22 @@ class Ipc:
             if folder is not None:
                 shutil.rmtree(folder, ignore_errors=True)
 
-        return SocketAcceptor(listening, endpoint, _describe_peer, remove)
+        def prepare(accepted: socket.socket) -> str:
+            tune(accepted, options, accepted=True)
+            return describe_peer(accepted)
+
+        return SocketAcceptor(listening, endpoint, prepare, remove)
 
     async def connect(self, address: str, endpoint: str, options: TransportOptions) -> SocketLink:
         """See :class:`~trizmq.transports.base.Transport`."""
-        attempt = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        attempt = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            await attempt.connect(_system_name(address))
+            tune(attempt, options)
+            await trio.socket.from_stdlib_socket(attempt).connect(_system_name(address))
+            return SocketLink(attempt, describe_peer(attempt))
         except BaseException:
             attempt.close()
             raise
-        connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=attempt.detach())
-        return SocketLink(connected, _describe_peer(connected))
 
 
 class _SocketFile:
@@ -150,9 +157,9 @@ async def _remove_stale(path: str, endpoint: str) -> None:
         probe.close()
 
 
-def _describe_peer(connected: socket.socket) -> str:
+def describe_peer(connected: socket.socket) -> str:
     """The peer's credentials as libzmq writes them in Peer-Address, where the platform tells them."""
-    if sys.platform != "linux":
+    if (credentials := peer_credentials(connected)) is None:
         return "localhost"
-    pid, uid, gid = struct.unpack("3i", connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    pid, uid, gid = credentials
     return f"localhost:{uid}:{gid}:{pid}"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import trio
 
 from .base import Buffer
+from .tuning import TuningError
 
 # One sendmsg takes at most this many buffers: IOV_MAX is 1024 on Linux and macOS.
 _MOST_BUFFERS = 1024
@@ -39,7 +40,7 @@ class SocketLink(trio.abc.HalfCloseableStream):
     again without a system call that is known to fail: after a read that came back short it waits for readability first.
     """
 
-    __slots__ = ("_closed", "_drained", "_socket", "address", "bytes_sent", "waits_for_reader")
+    __slots__ = ("_closed", "_drained", "_socket", "address", "bytes_sent", "credentials", "waits_for_reader")
 
     def __init__(self, connected: socket.socket, address: str) -> None:
         connected.setblocking(False)
@@ -50,6 +51,7 @@ class SocketLink(trio.abc.HalfCloseableStream):
         self.bytes_sent = 0
         # libzmq takes the end of an ipc connection for an error and drops what it has not read (measured: 17,538 of 20,000)
         self.waits_for_reader = connected.family == getattr(socket, "AF_UNIX", None)
+        self.credentials = peer_credentials(connected) if self.waits_for_reader else None
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """See :meth:`Link.receive_some`."""
@@ -165,6 +167,14 @@ class SocketLink(trio.abc.HalfCloseableStream):
         return trio.BrokenResourceError(str(error))
 
 
+def peer_credentials(connected: socket.socket) -> tuple[int, int, int] | None:
+    """The process, user and group at the other end of a Unix domain socket; only Linux tells all three."""
+    if sys.platform != "linux":
+        return None
+    pid, uid, gid = struct.unpack("3i", connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return pid, uid, gid
+
+
 def _ask(connected: socket.socket, request: int) -> int:
     import fcntl
 
@@ -202,6 +212,9 @@ class SocketAcceptor:
                 raise
             try:
                 return SocketLink(accepted, self._prepare(accepted))
+            except TuningError:
+                accepted.close()
+                raise
             except OSError:  # it was gone before we could ask for its address
                 accepted.close()
 

@@ -10,7 +10,9 @@ import trio
 
 from ..endpoints import HostPort, parse_host_port, parse_tcp_target
 from .base import TransportOptions
+from .dialing import Resolved, dial
 from .sockets import SocketAcceptor, SocketLink
+from .tuning import tune
 
 
 class Tcp:
@@ -42,6 +44,7 @@ class Tcp:
                 listening.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
             else:
                 listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tune(listening, options)
             if family == socket.AF_INET6:
                 listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, wanted.host != "*")
             listening.bind(sockaddr)
@@ -50,23 +53,20 @@ class Tcp:
             listening.close()
             raise _named(error, endpoint) from None
         host, port = listening.getsockname()[:2]
-        return SocketAcceptor(listening, f"tcp://{HostPort(host, port)}", _prepare)
+        return SocketAcceptor(listening, f"tcp://{HostPort(host, port)}", lambda accepted: prepare(accepted, options))
 
     async def connect(self, address: str, endpoint: str, options: TransportOptions) -> SocketLink:
         """See :class:`~trizmq.transports.base.Transport`."""
         target = parse_tcp_target(address, endpoint)
-        if target.source is None:
-            # trio sees to resolving and to trying several addresses in parallel; its socket then becomes ours
-            try:
-                stream = await trio.open_tcp_stream(target.destination.host, target.destination.port)
-            except OSError as error:
-                raise _first_cause(error) from error
-            theirs = stream.socket
-            connected = socket.socket(theirs.family, theirs.type, theirs.proto, fileno=theirs.detach())
-        else:
-            connected = await _connect_from(target.source, target.destination)
+        destination = target.destination
+        found = await trio.socket.getaddrinfo(destination.host, destination.port, type=socket.SOCK_STREAM)
+
+        async def connect(resolved: Resolved) -> socket.socket:
+            return await _connect(resolved, target.source, options)
+
+        connected = await dial(found, connect)
         try:
-            return SocketLink(connected, _prepare(connected))
+            return SocketLink(connected, prepare(connected))
         except OSError:
             connected.close()
             raise
@@ -83,38 +83,30 @@ async def _local_address(wanted: HostPort, ipv6: bool) -> tuple[socket.AddressFa
     return family, sockaddr
 
 
-async def _connect_from(source: HostPort, destination: HostPort) -> socket.socket:
-    found = await trio.socket.getaddrinfo(destination.host, destination.port, type=socket.SOCK_STREAM)
-    failure: OSError | None = None
-    for family, _, _, _, sockaddr in found:
-        attempt = trio.socket.socket(family, socket.SOCK_STREAM)
-        try:
+async def _connect(resolved: Resolved, source: HostPort | None, options: TransportOptions) -> socket.socket:
+    family, kind, protocol, _, sockaddr = resolved
+    attempt = socket.socket(family, kind, protocol)
+    try:
+        tune(attempt, options)
+        connecting = trio.socket.from_stdlib_socket(attempt)
+        if source is not None:
             # several connections may leave from one port, to different destinations
             attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             host = ("::" if family == socket.AF_INET6 else "0.0.0.0") if source.host == "*" else source.host
             local = await trio.socket.getaddrinfo(host, source.port, family=family, type=socket.SOCK_STREAM)
-            await attempt.bind(local[0][4])
-            await attempt.connect(sockaddr)
-        except OSError as error:
-            attempt.close()
-            failure = failure or error
-        except BaseException:
-            attempt.close()
-            raise
-        else:
-            return socket.socket(attempt.family, attempt.type, attempt.proto, fileno=attempt.detach())
-    raise failure or OSError(f"no address found for {destination}")
+            await connecting.bind(local[0][4])
+        await connecting.connect(sockaddr)
+    except BaseException:
+        attempt.close()
+        raise
+    return attempt
 
 
-def _first_cause(error: OSError) -> OSError:
-    """What went wrong with the first address: "connection refused" says more than "all attempts failed"."""
-    causes = error.__cause__.exceptions if isinstance(error.__cause__, BaseExceptionGroup) else (error.__cause__,)
-    return next((cause for cause in causes if isinstance(cause, OSError)), error)
-
-
-def _prepare(connected: socket.socket) -> str:
+def prepare(connected: socket.socket, accepted_with: TransportOptions | None = None) -> str:
     """Set what every connection has, and tell the other side's address."""
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if accepted_with is not None:
+        tune(connected, accepted_with, accepted=True)
     host, port = connected.getpeername()[:2]
     return str(HostPort(host, port))
 

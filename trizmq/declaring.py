@@ -1,0 +1,185 @@
+"""What an option is: a descriptor that checks what is set, its holders, and the checks. The options are in ``options.py``."""
+
+from __future__ import annotations
+
+import math
+import socket
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from typing import Any, Generic, TypeVar, cast, dataclass_transform
+
+from .errors import OptionError
+
+T = TypeVar("T")
+
+
+class Option(Generic[T]):
+    """One option: a descriptor that checks what is set, and knows its documentation."""
+
+    def __init__(self, default: T, check: Callable[[object], T], zmq: str, doc: str) -> None:
+        self.default = default
+        self.check = check
+        self.zmq = zmq
+        self.__doc__ = doc
+        self.name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, holder: Options | None, owner: type) -> T | Option[T]:
+        if holder is None:
+            return self
+        return cast("T", holder._option_values.get(self.name, self.default))
+
+    def __set__(self, holder: Options, value: object) -> None:
+        checked = self.checked(value)
+        holder._option_changing(self.name)
+        holder._option_values[self.name] = checked
+        holder._option_changed(self.name)
+
+    def checked(self, value: object) -> T:
+        """The value in its final form, or an error that names the option, the value and what would be right."""
+        try:
+            return self.check(value)
+        except (TypeError, ValueError) as error:
+            raise OptionError(f"{self.name}={value!r}: {error}") from None
+
+
+def option(*, default: T, check: Callable[[object], T], zmq: str = "", doc: str) -> T:
+    """Declare an option in the body of an :class:`Options` class; to a type checker it is a field of type ``T``."""
+    return cast("T", Option(default, check, zmq, doc))
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(option,))
+class Options:
+    """Holds options as attributes; what was never set falls back to the context's default, then to the option's own."""
+
+    def __init__(self, **values: Any) -> None:
+        known = declared_options(type(self))
+        for name in values:
+            if name not in known:
+                raise OptionError(f"{type(self).__name__} has no option {name!r}{nearest(name, known)}")
+        self._option_values: dict[str, object] = {name: known[name].checked(value) for name, value in values.items()}
+
+    def __setattr__(self, name: str, value: object) -> None:
+        # a misspelt option, or one under its name in pyzmq, must not become an attribute that does nothing
+        if not name.startswith("_") and not hasattr(type(self), name) and type(self).__module__.startswith("trizmq."):
+            raise OptionError(
+                f"{type(self).__name__} has no option {name!r}{nearest(name, declared_options(type(self)))}"
+            )
+        super().__setattr__(name, value)
+
+    def _inherit_options(self, defaults: Mapping[str, object]) -> None:
+        """Take the defaults that apply to this type for every option that was not set here."""
+        known = declared_options(type(self))
+        for name, value in defaults.items():
+            if name in known:
+                self._option_values.setdefault(name, value)
+
+    def _option_changing(self, name: str) -> None:
+        """Called before an option is set on a living holder; raises if that must not be done from here."""
+
+    def _option_changed(self, name: str) -> None:
+        """Called after an option was set on a living holder; sockets apply at once what can be applied."""
+
+
+def declared_options(holder: type) -> dict[str, Option[Any]]:
+    """All options that a class declares or inherits, by name, the general ones first."""
+    found: dict[str, Option[Any]] = {}
+    for base in reversed(holder.__mro__):
+        for name, value in vars(base).items():
+            if isinstance(value, Option):
+                found[name] = value
+    return found
+
+
+def nearest(name: str, known: Mapping[str, Option[Any]]) -> str:
+    """The rest of the text about an unknown name: what may have been meant, or all that there is."""
+    if name.lower() in ("rcvtimeo", "sndtimeo", "timeout"):
+        return "; put a time limit around the call: with trio.move_on_after(seconds)"
+    for ours, declared in known.items():
+        if declared.zmq and declared.zmq == f"ZMQ_{name.upper()}":
+            return f"; it is called {ours!r} here"
+    close = get_close_matches(name, known, 1)
+    return f"; did you mean {close[0]!r}?" if close else f"; it has: {', '.join(known)}"
+
+
+def boolean(value: object) -> bool:
+    """True or False; 1 and 0 stand for them."""
+    if isinstance(value, bool) or (isinstance(value, int) and value in (0, 1)):
+        return bool(value)
+    raise TypeError("expected True or False")
+
+
+def whole(least: int, most: int | None = None) -> Callable[[object], int]:
+    """A whole number within limits."""
+    wanted = f"a whole number of at least {least}" + (f" and at most {most}" if most is not None else "")
+
+    def check(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise TypeError(f"expected {wanted}")
+        if value < least or (most is not None and value > most):
+            raise ValueError(f"expected {wanted}")
+        return value
+
+    return check
+
+
+def or_none(check: Callable[[object], T]) -> Callable[[object], T | None]:
+    """What another check takes, or None."""
+    return lambda value: None if value is None else check(value)
+
+
+def seconds(value: object) -> float:
+    """A duration."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value) or value < 0:
+        raise ValueError("expected seconds, 0 or more")
+    return float(value)
+
+
+def seconds_or_never(value: object) -> float:
+    """A duration; None stands for one without end."""
+    return math.inf if value is None else seconds(value)
+
+
+def positive_seconds(value: object) -> float:
+    """A duration that is one."""
+    if not (duration := seconds(value)):
+        raise ValueError("expected seconds, more than 0")
+    return duration
+
+
+def time_to_live(value: object) -> float:
+    """A duration that a PING can carry."""
+    if (duration := seconds(value)) > 65.5:
+        raise ValueError("expected at most 65.5 seconds: libzmq keeps it in 16 bits of milliseconds, and wraps above")
+    return duration
+
+
+def octets(value: object) -> bytes:
+    """Bytes, copied where they could change."""
+    if not isinstance(value, (bytes, bytearray, memoryview)):
+        raise TypeError("expected bytes")
+    return bytes(value)
+
+
+def identity(value: object) -> bytes:
+    """An Identity that peers accept."""
+    announced = octets(value)
+    if len(announced) > 255:
+        raise ValueError(f"a routing id has at most 255 bytes, not {len(announced)}")
+    if announced[:1] == b"\0":
+        raise ValueError("a routing id must not start with a zero byte: those are made by ROUTER itself")
+    return announced
+
+
+def where_there_is(constants: str, check: Callable[[object], T], system: T) -> Callable[[object], T]:
+    """What another check takes, on platforms whose ``socket`` module has one of the constants; ``system`` on all."""
+
+    def checked(value: object) -> T:
+        final = check(value)
+        if final != system and not any(hasattr(socket, constant) for constant in constants.split()):
+            raise ValueError(f"expected {system!r}: this platform has no {constants.replace(' ', ' or ')}")
+        return final
+
+    return checked

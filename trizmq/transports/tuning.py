@@ -1,0 +1,67 @@
+"""What the options ask of the operating system's sockets: set before they are bound or connected, and when accepted."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterator
+
+from .base import TransportOptions
+
+
+class TuningError(OSError):
+    """The system does not do what an option asks for: not here, or not for this user. The text names the option."""
+
+
+def tune(untuned: socket.socket, options: TransportOptions, *, accepted: bool = False) -> None:
+    """Apply the options that are set.
+
+    Buffers are to be sized before the connection is there: its window scale is fixed then. Not every system lets accepted
+    sockets inherit from the one that listens, so they are tuned as well.
+
+    Raises:
+        TuningError: the system refuses one.
+    """
+    for name, level, constant, value in _settings(untuned, options, accepted):
+        try:
+            untuned.setsockopt(level, getattr(socket, constant), value)
+        except OSError as error:
+            text = f"{error.strerror or error} ({constant} for {name}={getattr(options, name)!r})"
+            raise TuningError(error.errno, text) from None
+
+
+def _settings(
+    untuned: socket.socket, options: TransportOptions, accepted: bool
+) -> Iterator[tuple[str, int, str, int | bytes]]:
+    """Option, level, constant and value, of those that are set."""
+    if options.send_buffer is not None:
+        yield "send_buffer", socket.SOL_SOCKET, "SO_SNDBUF", options.send_buffer
+    if options.receive_buffer is not None:
+        yield "receive_buffer", socket.SOL_SOCKET, "SO_RCVBUF", options.receive_buffer
+    if untuned.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    if options.bind_to_device and not accepted:
+        yield "bind_to_device", socket.SOL_SOCKET, "SO_BINDTODEVICE", options.bind_to_device.encode("ascii") + b"\0"
+    if options.priority:
+        yield "priority", socket.SOL_SOCKET, "SO_PRIORITY", options.priority
+    if options.tos:
+        if untuned.family == socket.AF_INET6:
+            yield "tos", socket.IPPROTO_IPV6, "IPV6_TCLASS", options.tos
+            # for IPv4 through the same socket, where there is such a thing
+            with contextlib.suppress(OSError):
+                untuned.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, options.tos)
+        else:
+            yield "tos", socket.IPPROTO_IP, "IP_TOS", options.tos
+    if options.tcp_max_retransmit:
+        milliseconds = max(1, min(round(options.tcp_max_retransmit * 1000), (1 << 31) - 1))
+        yield "tcp_max_retransmit", socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", milliseconds
+    if options.tcp_keepalive is not None:
+        yield "tcp_keepalive", socket.SOL_SOCKET, "SO_KEEPALIVE", int(options.tcp_keepalive)
+    if options.tcp_keepalive_idle is not None:
+        # macOS has its own name for it
+        constant = "TCP_KEEPIDLE" if hasattr(socket, "TCP_KEEPIDLE") else "TCP_KEEPALIVE"
+        yield "tcp_keepalive_idle", socket.IPPROTO_TCP, constant, options.tcp_keepalive_idle
+    if options.tcp_keepalive_interval is not None:
+        yield "tcp_keepalive_interval", socket.IPPROTO_TCP, "TCP_KEEPINTVL", options.tcp_keepalive_interval
+    if options.tcp_keepalive_count is not None:
+        yield "tcp_keepalive_count", socket.IPPROTO_TCP, "TCP_KEEPCNT", options.tcp_keepalive_count
