@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import perf_counter
 
 import outcome
@@ -15,6 +14,7 @@ from ..messages import Packed
 from ..transports.base import Buffer, Link
 from ..wire.connection import Connection, PeerInfo
 from .checkpoints import enable_ki_protection
+from .heart import NO_HEARTBEAT, Heartbeat, Pulse
 from .monitor import Counters
 from .pipe import Pipe
 
@@ -29,31 +29,18 @@ _MOST_CONTROL = 65536
 _MOST_AT_ONCE = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
-    """How a connection is watched: the options of that name, and what the heart is told."""
-
-    interval: float
-    timeout: float
-    ttl: float
-    need: Callable[[float], None]  #: have ``beat`` called at least this often
-
-
-NO_HEARTBEAT = Heartbeat(0.0, 0.0, 0.0, lambda period: None)
-
-
 class Engine:
     """Moves messages between one link and the two pipes of a session."""
 
     __slots__ = (
-        "_awaits_answer",
         "_broken",
         "_connection",
         "_control",
         "_counters",
         "_discarding",
+        "_finished",
+        "_full",
         "_given_up",
-        "_heard",
         "_heartbeat",
         "_idle",
         "_inbound",
@@ -62,7 +49,7 @@ class Engine:
         "_on_drained",
         "_on_write_failed",
         "_outbound",
-        "_pinged",
+        "_pulse",
         "_rest",
         "_rest_message",
         "_room_event",
@@ -94,8 +81,9 @@ class Engine:
         self._room_event = trio.Event()
         self._broken: Exception | None = None
         self._heartbeat = heartbeat or NO_HEARTBEAT
-        self._heard = self._pinged = 0.0  # when something came in, when the last PING went out
-        self._awaits_answer = False  # nothing has come in since that PING
+        self._pulse: Pulse | None = None
+        self._finished = False  # our side of the stream has ended
+        self._full = False  # the reader waits for room and not for the peer
         self._given_up = ""  # why the connection is given up
         self._discarding = False
 
@@ -140,7 +128,7 @@ class Engine:
             trio.BrokenResourceError: the connection broke.
         """
         self._outbound, self._inbound = outbound, inbound
-        self._heard = self._pinged = trio.current_time()
+        pulse = self._pulse = Pulse(self._heartbeat, trio.current_time())
         if self._heartbeat.interval:
             self._heartbeat.need(min(self._heartbeat.interval, self._heartbeat.timeout))
         self._control = self._connection.data_to_send()
@@ -152,7 +140,7 @@ class Engine:
                 nursery.start_soon(self._write, name=f"trizmq writer {self._link.address}")
                 outbound.direct = self._write_now
                 # captured, so that the peer's fault leaves as itself and not as a group of one
-                end = await outcome.acapture(self._read)
+                end = await outcome.acapture(self._read, pulse)
                 outbound.direct = None
                 inbound.on_room = None
                 nursery.cancel_scope.cancel()
@@ -179,6 +167,7 @@ class Engine:
             return
         self._discarding = discard
         self._room_event.set()
+        self._finished = True
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             await self._link.send_eof()
 
@@ -188,28 +177,23 @@ class Engine:
             self.cut()
 
     def beat(self, now: float) -> None:
-        """Called by the heart: give up a silent peer, or send the PING that is due.
-
-        As libzmq: a PING goes out every ``interval``, traffic or not; anything that comes in answers it.
-        """
-        if self._inbound is None or self._inbound.room <= 0:
-            return  # not reading is our doing, so the silence is ours
-        heartbeat, connection = self._heartbeat, self._connection
-        ttl = connection.peer_ttl
-        if self._awaits_answer and now - self._pinged >= heartbeat.timeout:
-            self.cut(f"nothing came for {now - self._pinged:.3g} s after a PING")
-        elif ttl and now - self._heard >= ttl:
-            self.cut(f"nothing came for {ttl:.3g} s, the time to live that the peer gave in its PING")
-        elif heartbeat.interval and now - self._pinged >= heartbeat.interval and not self._awaits_answer:
-            connection.ping(heartbeat.ttl)
-            if out := connection.data_to_send():
-                self._pinged = now
-                self._awaits_answer = True
+        """Called by the heart: give up a silent peer, or send the PING that is due."""
+        pulse, connection = self._pulse, self._connection
+        if pulse is None:
+            return
+        if reason := pulse.lost(now, connection.peer_ttl, reading=not self._full):
+            self.cut(reason)
+        elif (
+            pulse.ping_due(now) and not self._control and not self._finished
+        ):  # what has not left yet needs no second one behind it
+            connection.ping(self._heartbeat.ttl)
+            if out := connection.data_to_send():  # peers before ZMTP 3.0 get nothing, and owe nothing
+                pulse.asked(now)
                 self._send_control(out)
 
     # ---- reading
 
-    async def _read(self) -> None:
+    async def _read(self, pulse: Pulse) -> None:
         connection, link, inbound, counters = self._connection, self._link, self._inbound, self._counters
         assert inbound is not None
         while True:
@@ -239,8 +223,7 @@ class Engine:
                 return
             counters.bytes_received += len(data)
             self._last_write = 0.0
-            self._heard = trio.current_time()
-            self._awaits_answer = False
+            pulse.heard(trio.current_time())
             connection.receive_data(data)
 
     def _on_room(self) -> None:
@@ -249,7 +232,9 @@ class Engine:
     async def _wait_for_room(self, inbound: Pipe) -> None:
         self._room_event = trio.Event()
         if not inbound.has_room:
+            self._full = True
             await self._room_event.wait()
+            self._full = False
 
     # ---- writing
 
@@ -334,6 +319,8 @@ class Engine:
 
     def _send_control(self, data: bytes) -> None:
         """Send a command: at once if nothing is under way, else in front of the next batch."""
+        if self._finished:
+            return
         if not (self._idle and self._send_directly(data, None, perf_counter())):
             assert self._outbound is not None
             self._control += data

@@ -5,6 +5,9 @@ Time stamps are compared, no timer is set per message or per connection: the cos
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import trio
@@ -12,10 +15,74 @@ import trio
 if TYPE_CHECKING:
     from .socket import SocketCore
 
-# The loop looks this often within the shortest period that matters: a peer is given up at most that much too late.
+# The loop looks this often within the shortest period that matters: a peer is given up at most two looks too late.
 _LOOKS_PER_PERIOD = 4
 # ... but no more often than this, whatever the options and the peers ask for.
 _SHORTEST_BEAT = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """How a connection is watched: the options of that name, and what the heart is told."""
+
+    interval: float
+    timeout: float
+    ttl: float
+    need: Callable[[float], None]  #: have the connection looked at this often
+
+
+NO_HEARTBEAT = Heartbeat(0.0, 0.0, 0.0, lambda period: None)
+
+
+class Pulse:
+    """The signs of life of one connection.
+
+    As libzmq (zmtp-wire.md 6): a PING goes out every ``interval``, traffic or not, answered or not. The first that finds
+    nothing to answer starts the ``timeout``, and whatever comes in is an answer.
+    """
+
+    __slots__ = ("_asked", "_due", "_heard", "_heartbeat", "_suspect")
+
+    def __init__(self, heartbeat: Heartbeat, now: float) -> None:
+        self._heartbeat = heartbeat
+        self._due = now + heartbeat.interval if heartbeat.interval else math.inf
+        self.heard(now)
+
+    def heard(self, now: float) -> None:
+        """Something came in."""
+        self._heard = now
+        self._asked = math.inf  # when the first PING went out after that
+        self._suspect = False
+
+    def asked(self, now: float) -> None:
+        """A PING went out."""
+        self._asked = min(self._asked, now)
+        self._due += self._heartbeat.interval  # on average as often as wanted
+        if self._due <= now:  # but what was missed is not made up for
+            self._due = now + self._heartbeat.interval
+
+    def ping_due(self, now: float) -> bool:
+        """Whether the next PING is due."""
+        return now >= self._due
+
+    def lost(self, now: float, ttl: float, *, reading: bool) -> str:
+        """Why the peer is to be given up; empty: it is not.
+
+        ``ttl`` is what the peer asked for in its PING. Nothing counts while we do not read, and a peer is given up only at
+        the second look at its silence: if this whole process stood still, what it said may lie in the system's buffer.
+        """
+        if not reading:
+            self._heard = now
+            self._asked = now if self._asked < math.inf else math.inf
+            reason = ""
+        elif now - self._asked >= self._heartbeat.timeout:
+            reason = f"nothing came for {now - self._asked:.3g} s after a PING"
+        elif ttl and now - self._heard >= ttl:
+            reason = f"nothing came for {ttl:.3g} s, the time to live that the peer gave in its PING"
+        else:
+            reason = ""
+        suspect, self._suspect = self._suspect, bool(reason)
+        return reason if suspect else ""
 
 
 class Heart:

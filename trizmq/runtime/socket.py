@@ -31,9 +31,8 @@ from ..wire.connection import WireConfig
 from .admission import Admission
 from .checkpoints import ParkingLot, Watchers, checkpoint, enable_ki_protection
 from .endpoint_table import EndpointTable
-from .engine import Heartbeat
 from .gate import Gate, TellingGate
-from .heart import Heart
+from .heart import Heart, Heartbeat
 from .home import SocketHome
 from .inproc import InprocConnection
 from .linger import linger
