@@ -146,7 +146,7 @@ class Subscriptions:
         self._counts[topic] = count + 1
         if not count:
             self._lengths.add(len(topic))
-            self._prefixes = tuple(self._counts)
+            self._prefixes = self._few()
         return not count
 
     def remove(self, topic: bytes) -> bool:
@@ -157,8 +157,12 @@ class Subscriptions:
         elif count:
             del self._counts[topic]
             self._lengths.remove(len(topic))
-            self._prefixes = tuple(self._counts)
+            self._prefixes = self._few()
         return count == 1
+
+    def _few(self) -> tuple[bytes, ...]:
+        # of many they are not asked for, and to collect them with each subscription would take its square
+        return tuple(self._counts) if len(self._counts) <= self.FEW else ()
 
     def matches(self, frame: bytes) -> bool:
         """Whether any topic is a prefix of this frame."""
