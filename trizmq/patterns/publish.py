@@ -108,7 +108,7 @@ class Pub(Pattern):
             return False
         if len(frame) - 1 > options.max_topic_size:
             reason = f"it subscribed to a topic of {len(frame) - 1} bytes (max_topic_size)"
-        elif frame[0] and len(self._asked_for(peer)) >= options.max_subscriptions and frame[1:] not in peer.topics:
+        elif frame[0] and len(asked := self._asked_for(peer)) >= options.max_subscriptions and frame[1:] not in asked:
             reason = f"it subscribed to more than {options.max_subscriptions} topics (max_subscriptions)"
         else:
             return True
