@@ -95,6 +95,7 @@ class PeerProcess:
         assert process.stdout is not None
         self._orders, self._answers = process.stdin, process.stdout
         self._numbers = itertools.count(1)
+        self.pid = process.pid
         self._pending: dict[int, Pending] = {}
         self._writing = trio.Lock()
 
