@@ -151,6 +151,12 @@ async def test_refused_for_an_accepted_connection(monkeypatch: pytest.MonkeyPatc
         assert await pull.recv() == b"x"
 
 
+def test_what_the_platform_has_for_one_ip_version_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(socket, "IP_TOS")
+    with socket.socket() as one, pytest.raises(TuningError, match=r"cannot do that \(IP_TOS for tos=8\)"):
+        tune(one, trizmq.Push(tos=8))
+
+
 def test_not_for_what_is_no_tcp() -> None:
     near, far = socket.socketpair()
     tune(near, trizmq.Push(tos=5, priority=5, tcp_keepalive=True, bind_to_device="lo"))

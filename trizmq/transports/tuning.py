@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 from collections.abc import Iterator
 
@@ -24,10 +25,17 @@ def tune(untuned: socket.socket, options: TransportOptions, *, accepted: bool = 
     """
     for name, level, constant, value in _settings(untuned, options, accepted):
         try:
-            untuned.setsockopt(level, getattr(socket, constant), value)
+            untuned.setsockopt(level, _number(constant), value)
         except OSError as error:
             text = f"{error.strerror or error} ({constant} for {name}={getattr(options, name)!r})"
             raise TuningError(error.errno, text) from None
+
+
+def _number(constant: str) -> int:
+    # whether the platform has it at all is checked when an option is set, but for those that depend on the IP version
+    if not hasattr(socket, constant):
+        raise OSError(errno.ENOPROTOOPT, "this platform cannot do that")
+    return int(getattr(socket, constant))
 
 
 def _settings(
