@@ -294,7 +294,7 @@ def encode_topic(topic: bytes | str) -> bytes:
     raise TypeError(f"a topic is bytes or str, not {type(topic).__name__}")
 
 
-def peer_count(n: int) -> int:
+def peer_count(n: object) -> int:
     """A number of peers to wait for."""
     if not isinstance(n, int) or n < 0:
         raise ValueError(f"n={n!r}: expected a whole number of peers, at least 0")
