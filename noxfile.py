@@ -112,3 +112,10 @@ def bench(session: nox.Session) -> None:
     """Run the benchmarks beside pyzmq and bare Trio (`nox -s bench -- --quick`: under a minute)."""
     session.install("-e", ".", *group("bench"))
     session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session(python="3.11")  # atheris has wheels for few versions
+def fuzz(session: nox.Session) -> None:
+    """Fuzz the wire, guided by coverage, for ten minutes (`nox -s fuzz -- 60`: for one)."""
+    session.install(".", *group("fuzz"))
+    session.run("python", "-m", "fuzz", *session.posargs)
