@@ -119,3 +119,19 @@ def fuzz(session: nox.Session) -> None:
     """Fuzz the wire, guided by coverage, for ten minutes (`nox -s fuzz -- 60`: for one)."""
     session.install(".", *group("fuzz"))
     session.run("python", "-m", "fuzz", *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Churn for ten minutes with an eye on leaks, then cancel 100,000 calls (`nox -s soak -- 5`: churn for five)."""
+    session.install("-e", ".[test]")
+    session.run("python", "-m", "tests.soak", *session.posargs)
+    environment = {"TRIZMQ_SOAK": "2.4", "TRIZMQ_MUTATIONS": "50000"}
+    session.run(
+        "python",
+        "-m",
+        "pytest",
+        "tests/interop/test_cancel_storm.py",
+        "tests/hostile/test_mutations.py",
+        env=environment,
+    )
