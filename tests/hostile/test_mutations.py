@@ -24,7 +24,7 @@ CONNECTIONS = int(os.environ.get("TRIZMQ_MUTATIONS", "1500"))
 SEED = int(os.environ.get("TRIZMQ_SEED", "1"))
 AT_ONCE = 20
 
-pytestmark = pytest.mark.deadline(20 + CONNECTIONS / 20)
+pytestmark = pytest.mark.deadline(30 + CONNECTIONS / 500)
 
 OPTIONS: dict[str, Any] = {"handshake_timeout": 0.2, "max_message_size": 100_000}
 BOUND: dict[str, Callable[..., Any]] = {
