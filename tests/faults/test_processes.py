@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -24,7 +25,7 @@ if sys.platform == "win32":
 
 pytestmark = pytest.mark.deadline(30)
 LIBRARIES = ["libzmq", "trizmq"]
-FAST = {"reconnect_interval": 0.01, "reconnect_interval_max": 0.05}
+FAST: dict[str, Any] = {"reconnect_interval": 0.01, "reconnect_interval_max": 0.05}
 
 
 class Sender:
@@ -79,10 +80,8 @@ async def test_sender_killed(library: str) -> None:
     """What has arrived is a whole beginning of its stream, and its successor is served as if nothing had been."""
     async with trizmq.Pull() as pull, pull.events() as events:
         endpoint = await pull.bind("tcp://127.0.0.1:*")
-        received = []
         async with worker(library, "push", "connect", endpoint) as first:
-            for _ in range(2000):
-                received.append(source_and_number(await pull.recv())[1])
+            received = [source_and_number(await pull.recv())[1] for _ in range(2000)]
             await first.kill()
         while pull.statistics().peers or pull.readable:  # what had arrived is there first
             with trio.move_on_after(0.1):

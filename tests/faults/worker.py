@@ -47,7 +47,7 @@ class Received:
 
 
 def with_libzmq(kind: str, how: str, endpoint: str) -> None:
-    import zmq  # noqa: PLC0415 - one library per process
+    import zmq
 
     socket = zmq.Context().socket(zmq.PULL if kind == "pull" else zmq.PUSH)
     getattr(socket, how)(endpoint)
@@ -69,20 +69,28 @@ def with_libzmq(kind: str, how: str, endpoint: str) -> None:
 
 
 def with_trizmq(kind: str, how: str, endpoint: str, options: dict[str, Any]) -> None:
-    import trio  # noqa: PLC0415 - one library per process
+    import trio
 
-    import trizmq  # noqa: PLC0415 - one library per process
+    import trizmq
 
     async def pull() -> None:
         async with trizmq.Pull(**options) as socket:
-            tell({"endpoint": await socket.bind(endpoint) if how == "bind" else socket.connect(endpoint)})
+            if how == "bind":
+                await socket.bind(endpoint)
+            else:
+                socket.connect(endpoint)
+            tell({"endpoint": endpoint})
             received = Received()
             while received.add(await socket.recv()):
                 pass
 
     async def push() -> None:
         async with trizmq.Push(**options) as socket:
-            tell({"endpoint": await socket.bind(endpoint) if how == "bind" else socket.connect(endpoint)})
+            if how == "bind":
+                await socket.bind(endpoint)
+            else:
+                socket.connect(endpoint)
+            tell({"endpoint": endpoint})
             for number in count():
                 await socket.send(numbered("worker", number, SIZE))
                 if number % 50 == 0 and _input_ended():
