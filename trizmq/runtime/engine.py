@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
@@ -141,8 +142,7 @@ class Engine:
         """
         self._outbound, self._inbound = outbound, inbound
         self._heard = self._pinged = trio.current_time()
-        if self._heartbeat.interval:
-            self._heartbeat.need(min(self._heartbeat.interval, self._heartbeat.timeout))
+        self._heartbeat.need(self.period)
         self._control = self._connection.data_to_send()
         if self._control:
             outbound.nudge()
@@ -206,6 +206,13 @@ class Engine:
                 self._awaits_answer = True
                 self._send_control(out)
 
+    @property
+    def period(self) -> float:
+        """Within how many seconds ``beat`` has to notice something here; infinite: there is nothing to notice."""
+        heartbeat = self._heartbeat
+        ours = min(heartbeat.interval, heartbeat.timeout) if heartbeat.interval else math.inf
+        return min(ours, self._connection.peer_ttl or math.inf)
+
     def _give_up(self, reason: str) -> None:
         self._silent = reason
         self.cut()
@@ -231,7 +238,7 @@ class Engine:
             if out := connection.data_to_send():
                 self._send_control(out)
                 if connection.peer_ttl:
-                    self._heartbeat.need(connection.peer_ttl)
+                    self._heartbeat.need(self.period)
             try:
                 data = await link.receive_some(connection.read_size)
             except trio.BrokenResourceError as error:
