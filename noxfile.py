@@ -112,3 +112,26 @@ def bench(session: nox.Session) -> None:
     """Run the benchmarks beside pyzmq and bare Trio (`nox -s bench -- --quick`: under a minute)."""
     session.install("-e", ".", *group("bench"))
     session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session(python="3.11")  # atheris has wheels for few versions
+def fuzz(session: nox.Session) -> None:
+    """Fuzz the wire, guided by coverage, for ten minutes (`nox -s fuzz -- 60`: for one)."""
+    session.install(".", *group("fuzz"))
+    session.run("python", "-m", "fuzz", *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Churn for ten minutes with an eye on leaks, then cancel 100,000 calls (`nox -s soak -- 5`: churn for five)."""
+    session.install("-e", ".[test]")
+    session.run("python", "-m", "tests.soak", *session.posargs)
+    environment = {"TRIZMQ_SOAK": "2.4", "TRIZMQ_MUTATIONS": "50000"}
+    session.run(
+        "python",
+        "-m",
+        "pytest",
+        "tests/interop/test_cancel_storm.py",
+        "tests/hostile/test_mutations.py",
+        env=environment,
+    )

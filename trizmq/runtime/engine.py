@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable
 from time import perf_counter
 
@@ -129,8 +130,7 @@ class Engine:
         """
         self._outbound, self._inbound = outbound, inbound
         pulse = self._pulse = Pulse(self._heartbeat, trio.current_time())
-        if self._heartbeat.interval:
-            self._heartbeat.need(min(self._heartbeat.interval, self._heartbeat.timeout))
+        self._heartbeat.need(self.period)
         self._control = self._connection.data_to_send()
         if self._control:
             outbound.nudge()
@@ -191,6 +191,13 @@ class Engine:
                 pulse.asked(now)
                 self._send_control(out)
 
+    @property
+    def period(self) -> float:
+        """Within how many seconds ``beat`` has to notice something here; infinite: there is nothing to notice."""
+        heartbeat = self._heartbeat
+        ours = min(heartbeat.interval, heartbeat.timeout) if heartbeat.interval else math.inf
+        return min(ours, self._connection.peer_ttl or math.inf)
+
     # ---- reading
 
     async def _read(self, pulse: Pulse) -> None:
@@ -212,7 +219,7 @@ class Engine:
             if out := connection.data_to_send():
                 self._send_control(out)
                 if connection.peer_ttl:
-                    self._heartbeat.need(connection.peer_ttl)
+                    self._heartbeat.need(self.period)
             try:
                 data = await link.receive_some(connection.read_size)
             except trio.BrokenResourceError as error:

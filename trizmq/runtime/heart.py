@@ -86,11 +86,11 @@ class Pulse:
 
 
 class Heart:
-    """Beats for as long as the socket lives, once there is something to beat for."""
+    """Beats while there is a connection to beat for, and as often as the most impatient of those that there are needs."""
 
     def __init__(self, core: SocketCore) -> None:
         self._core = core
-        self._period = float("inf")
+        self._period = math.inf
         self._scope: trio.CancelScope | None = None
 
     def need(self, period: float) -> None:
@@ -111,3 +111,9 @@ class Heart:
             for session in list(self._core.sessions):
                 if session.engine is not None:
                     session.engine.beat(now)
+            # Only now: a peer that asked for much with the ttl of a PING may have gone, and must not keep us busy for ever.
+            engines = [session.engine for session in self._core.sessions if session.engine is not None]
+            self._period = min((engine.period for engine in engines), default=math.inf)
+            if self._period == math.inf:
+                self._scope = None
+                return
