@@ -187,6 +187,8 @@ class InprocConnection:
 
     async def reset(self) -> None:
         """Part, and do not come back until somebody else has left the binder: it was this pair that was not wanted."""
+        if self._binding is None:
+            return  # the pair has parted meanwhile, and the session that waits now is innocent
         self.part(wait_again=False)
         if not self._closed and not self.core.closed:
             self._session = self._new_session()
