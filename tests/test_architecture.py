@@ -21,7 +21,7 @@ PACKAGE = ROOT / "trizmq"
 
 #: Tells what there is in the layers below, so it may look at all of them.
 INVENTORY = {"capabilities"}
-LEAVES = {"_version", "endpoints", "errors", "events", "messages", "options"}
+LEAVES = {"_version", "endpoints", "errors", "events", "messages", "metadata", "options"}
 PROGRAMS = {"__main__", "demo"}
 FOLDERS = {"wire", "patterns", "runtime", "transports"}
 

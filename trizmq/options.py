@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar, cast, dataclass_transform
 
 from .errors import OptionError
+from .metadata import check_properties
 
 T = TypeVar("T")
 
@@ -246,6 +248,12 @@ class SocketOptions(Options):
         check=_whole(1),
         zmq="ZMQ_MAXMSGSIZE",
         doc="The largest message accepted from a peer, in bytes of all its frames; a larger one ends its connection.",
+    )
+    metadata: Mapping[str, bytes] = option(
+        default=MappingProxyType({}),
+        check=check_properties,
+        zmq="ZMQ_METADATA",
+        doc="More properties to announce to each peer, by names that start with ``X-``; see ``PeerInfo.metadata``.",
     )
     ipv6: bool = option(
         default=False,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from ..events import Closed, Connected, ConnectRetried
+from ..events import Closed, ConnectDelayed, Connected, ConnectRetried
 from ..transports.base import Transport
 from .checkpoints import hand_on_interrupt
 from .linger import drain
@@ -15,6 +15,10 @@ from .session import Session
 
 if TYPE_CHECKING:
     from .socket import SocketCore
+
+
+# An attempt that takes longer than this is told to be delayed: on most networks it has a result long before.
+_MOMENT = 0.25
 
 
 class Connector:
@@ -59,6 +63,8 @@ class Connector:
     async def _connect_once(self) -> tuple[bool, str]:
         limit = self._core.options.connect_timeout
         link = None
+        delay = trio.CancelScope()
+        self._core.start(self._tell_delay, delay, name=f"delay {self.endpoint}")
         try:
             with trio.move_on_after(limit):
                 link = await self._transport.connect(self._address, self.endpoint, self._core.transport_options())
@@ -69,10 +75,18 @@ class Connector:
             if not hand_on_interrupt(error):
                 raise
             return False, "interrupted"
+        finally:
+            delay.cancel()
         if link is None:
             return False, f"no connection within {limit:g} s"
+        self._core.counters.connections_made += 1
         self._core.tell(Connected(self.endpoint, link.address))
         return await self.session.serve(link)
+
+    async def _tell_delay(self, scope: trio.CancelScope) -> None:
+        with scope:
+            await trio.sleep(_MOMENT)
+            self._core.tell(ConnectDelayed(self.endpoint))
 
     def stop(self) -> None:
         """Nothing: a connection must live to write what is queued."""

@@ -43,7 +43,7 @@ class Pipe:
         # ``put`` changes no number.
         self._most = self._limit
         self._starved = False
-        #: How many messages were put, taken and released so far.
+        #: How many messages were put and have left again so far: released, withdrawn, or discarded.
         self.released = 0
         #: Called when the pipe was empty and is not any more.
         self.on_data: Callable[[], None] | None = None
@@ -129,13 +129,16 @@ class Pipe:
         for at, waiting in enumerate(batch):
             if waiting is message:
                 del batch[at]
+                self.released += 1
                 return True
         return False
 
     def discard(self, unwanted: Callable[[Packed], bool]) -> None:
         """Take out the messages that are not wanted any more, of those that were put and not yet taken."""
         if self._open:
+            before = len(self._open)
             self._open[:] = [message for message in self._open if not unwanted(message)]
+            self.released += before - len(self._open)
 
     @property
     def room(self) -> int:
