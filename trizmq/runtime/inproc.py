@@ -50,6 +50,10 @@ class InprocBinding:
         if self._names.find(self._name) is self:
             self._names.unbind(self._name)
 
+    def end(self) -> None:
+        """The socket is closed."""
+        self.core.tell(Closed(self.endpoint))
+
     def close(self) -> None:
         """``unbind``: free the name; connections that were made stay, as in libzmq."""
         self.stop()
@@ -229,6 +233,7 @@ class InprocConnection:
         else:
             self._names.forget(self._name, self)
             self._session.end()
+        self.core.tell(Closed(self.endpoint))
 
 
 def _introduction(core: SocketCore) -> PeerInfo:
