@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import fields
 
 from .events import (
     AcceptFailed,
@@ -64,8 +65,9 @@ def _level(event: Event, level: int) -> int:
 
 def _line(event: Event) -> str:
     """``HandshakeFailed at tcp://127.0.0.1:5555 with 127.0.0.1:40022: cause='...', code=32``."""
-    fields = {name: getattr(event, name) for name in event.__dataclass_fields__ if name not in ("endpoint", "address")}
-    told = ", ".join(f"{name}={_text(value)}" for name, value in fields.items() if value not in ("", b""))
+    names = [field.name for field in fields(event) if field.name not in ("endpoint", "address")]
+    values = {name: getattr(event, name) for name in names}
+    told = ", ".join(f"{name}={_text(value)}" for name, value in values.items() if value not in ("", b""))
     place = (f" at {event.endpoint}" if event.endpoint else "") + (f" with {event.address}" if event.address else "")
     return f"{type(event).__name__}{place}" + (f": {told}" if told else "")
 
