@@ -45,16 +45,14 @@ class PeerInfo:
     inbound: int  #: messages that wait to be received
     connections: int  #: how many connections this relation has had
     id: int = 0  #: a number that no other peer relation of this socket has or will have
-    connecting: bool = False  #: this side connects; False: the peer connected to us
+    connecting: bool = False  #: whether this side connects, and not the peer
     identity: bytes = b""  #: the Identity that it announced
     mechanism: str = ""  #: the security mechanism, ``"NULL"``; empty before the handshake and over inproc
     user_id: str = ""  #: who it is, where the mechanism tells
     #: the properties of its handshake, ``Socket-Type`` and ``X-...`` for example; over inproc what it would announce
     metadata: Mapping[str, bytes] = field(default_factory=lambda: _NOTHING)
-    connected_for: float | None = (
-        None  #: how long ago the present connection completed its handshake; None: not connected
-    )
-    last_heard: float | None = None  #: how long ago anything last came from it; None: nothing yet, or inproc
+    connected_for: float | None = None  #: how long ago the present connection was ready; None without one
+    last_heard: float | None = None  #: how long ago anything last came from it; None where nothing has, and over inproc
     #: messages to it or from it that were not delivered, by reason, since this relation began
     drops: Mapping[DropReason, int] = field(default_factory=lambda: _NO_DROPS)
 
@@ -106,7 +104,7 @@ class Event:
 
     @property
     def zmq_value(self) -> int:
-        """The value that libzmq gives with it: an errno, milliseconds, or a code; 0 for what are descriptors there."""
+        """What libzmq gives with it, be it an errno, milliseconds, or a code; 0 for what are descriptors there."""
         return 0
 
 
