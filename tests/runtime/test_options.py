@@ -237,5 +237,5 @@ def test_a_class_of_the_user_may_have_attributes() -> None:
         pass
 
     mine = Mine(receive_hwm=3)
-    mine.colour = "green"  # type: ignore[attr-defined]
+    mine.colour = "green"
     assert (mine.colour, mine.receive_hwm) == ("green", 3)  # type: ignore[attr-defined]
