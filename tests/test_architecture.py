@@ -21,7 +21,17 @@ PACKAGE = ROOT / "trizmq"
 
 #: Tells what there is in the layers below, so it may look at all of them.
 INVENTORY = {"capabilities"}
-LEAVES = {"_version", "connection_options", "declaring", "endpoints", "errors", "events", "messages", "options"}
+LEAVES = {
+    "_version",
+    "connection_options",
+    "declaring",
+    "endpoints",
+    "errors",
+    "events",
+    "messages",
+    "metadata",
+    "options",
+}
 PROGRAMS = {"__main__", "demo"}
 FOLDERS = {"wire", "patterns", "runtime", "transports"}
 

@@ -19,18 +19,28 @@ from .errors import RemoteProtocolError as RemoteProtocolError
 from .errors import StateError as StateError
 from .errors import UsageError as UsageError
 from .errors import ZmqError as ZmqError
+from .event_log import log_events as log_events
 from .events import Accepted as Accepted
 from .events import AcceptFailed as AcceptFailed
+from .events import BindFailed as BindFailed
 from .events import Closed as Closed
+from .events import ConnectDelayed as ConnectDelayed
 from .events import Connected as Connected
 from .events import ConnectRetried as ConnectRetried
 from .events import ConnectStopped as ConnectStopped
 from .events import Disconnected as Disconnected
 from .events import DropReason as DropReason
+from .events import DropsBegan as DropsBegan
+from .events import DropsEnded as DropsEnded
 from .events import Event as Event
 from .events import HandshakeFailed as HandshakeFailed
+from .events import HandshakeFailedAuth as HandshakeFailedAuth
+from .events import HandshakeFailedProtocol as HandshakeFailedProtocol
 from .events import HandshakeSucceeded as HandshakeSucceeded
+from .events import IncompatiblePeer as IncompatiblePeer
 from .events import Listening as Listening
+from .events import PeerInfo as PeerInfo
+from .events import PeerRefused as PeerRefused
 from .events import PeerStatistics as PeerStatistics
 from .events import Statistics as Statistics
 from .options import AcceptedPeer as AcceptedPeer
@@ -60,7 +70,9 @@ __all__ = [
     "AcceptFailed",
     "Accepted",
     "AcceptedPeer",
+    "BindFailed",
     "Closed",
+    "ConnectDelayed",
     "ConnectRetried",
     "ConnectStopped",
     "Connected",
@@ -68,19 +80,26 @@ __all__ = [
     "Dealer",
     "Disconnected",
     "DropReason",
+    "DropsBegan",
+    "DropsEnded",
     "EndpointError",
     "Event",
     "EventWatcher",
     "HandshakeFailed",
+    "HandshakeFailedAuth",
+    "HandshakeFailedProtocol",
     "HandshakeSucceeded",
     "HostUnreachable",
+    "IncompatiblePeer",
     "IncompatiblePeerError",
     "InternalError",
     "Listening",
     "MultipartError",
     "OptionError",
     "Pair",
+    "PeerInfo",
     "PeerLostError",
+    "PeerRefused",
     "PeerStatistics",
     "PollEvent",
     "Poller",
@@ -102,5 +121,6 @@ __all__ = [
     "ZmqError",
     "__version__",
     "has",
+    "log_events",
     "proxy",
 ]

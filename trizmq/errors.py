@@ -44,8 +44,25 @@ class InternalError(ZmqError):
 
 
 class RemoteProtocolError(ZmqError):
-    """The peer broke the protocol. It costs the peer its connection; applications see it in events only."""
+    """The peer broke the protocol. It costs the peer its connection; applications see it in events only.
+
+    Attributes:
+        code: zmq.h's ``ZMQ_PROTOCOL_ERROR_...``, or the status 300, 400 or 500 with which the peer did not let us in, or
+            the errno where it closed the connection.
+    """
+
+    def __init__(self, text: str, code: int = 0x1000_0000) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class IncompatiblePeerError(RemoteProtocolError):
-    """The peer's socket type cannot talk to ours (a PUSH to a SUB, say), or it uses another security mechanism."""
+    """The peer's socket type cannot talk to ours (a PUSH to a SUB, say), or it uses another security mechanism.
+
+    Attributes:
+        socket_type: the peer's, where it is the reason.
+    """
+
+    def __init__(self, text: str, code: int = 0x1000_0018, socket_type: str = "") -> None:
+        super().__init__(text, code)
+        self.socket_type = socket_type

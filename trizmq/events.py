@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import enum
+import errno as system_errors
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import ClassVar, Final
+
+# Values of zmq.h's ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL: how the peer broke the protocol.
+PROTOCOL_UNSPECIFIED: Final = 0x1000_0000
+UNEXPECTED_COMMAND: Final = 0x1000_0001
+MALFORMED_COMMAND: Final = 0x1000_0011
+MALFORMED_ERROR: Final = 0x1000_0015
+INVALID_METADATA: Final = 0x1000_0018
+MECHANISM_MISMATCH: Final = 0x1100_0002
 
 
 class DropReason(enum.Enum):
@@ -23,10 +33,10 @@ class DropReason(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class PeerStatistics:
-    """One peer relation, as :meth:`Socket.statistics` shows it."""
+class PeerInfo:
+    """One peer relation as it is at this moment: see :meth:`Socket.peers`. Times are seconds on Trio's clock."""
 
-    endpoint: str  #: the endpoint that it came through
+    endpoint: str  #: the endpoint of our side that it came through
     address: str  #: the other side's address where there is one, else empty
     connected: bool  #: a handshaken connection exists now
     socket_type: str  #: the peer's socket type as it announced it, empty before the handshake
@@ -34,11 +44,34 @@ class PeerStatistics:
     outbound: int  #: messages that wait to be written
     inbound: int  #: messages that wait to be received
     connections: int  #: how many connections this relation has had
+    id: int = 0  #: a number that no other peer relation of this socket has or will have
+    connecting: bool = False  #: whether this side connects, and not the peer
+    identity: bytes = b""  #: the Identity that it announced
+    mechanism: str = ""  #: the security mechanism, ``"NULL"``; empty before the handshake and over inproc
+    user_id: str = ""  #: who it is, where the mechanism tells
+    #: the properties of its handshake, ``Socket-Type`` and ``X-...`` for example; over inproc what it would announce
+    metadata: Mapping[str, bytes] = field(default_factory=lambda: _NOTHING)
+    connected_for: float | None = None  #: how long ago the present connection was ready; None without one
+    last_heard: float | None = None  #: how long ago anything last came from it; None where nothing has, and over inproc
+    #: messages to it or from it that were not delivered, by reason, since this relation began
+    drops: Mapping[DropReason, int] = field(default_factory=lambda: _NO_DROPS)
+
+    @property
+    def dropped(self) -> int:
+        """How many messages to it or from it were dropped for any reason."""
+        return sum(self.drops.values())
+
+
+_NOTHING: Mapping[str, bytes] = MappingProxyType({})
+_NO_DROPS: Mapping[DropReason, int] = MappingProxyType({})
+
+#: The name under which ``statistics().peers`` knows it.
+PeerStatistics = PeerInfo
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """A snapshot of what a socket has done so far. The counters only grow; units are messages and bytes."""
+    """A snapshot of what a socket has done so far. The counters only grow, also when peers come and go."""
 
     messages_sent: int  #: handed to the operating system, or to the peer over inproc
     messages_received: int  #: decoded and queued, or taken from the peer over inproc
@@ -46,8 +79,12 @@ class Statistics:
     bytes_received: int  #: bytes read from connections, headers included; inproc moves none
     reconnects: int  #: connections that replaced a lost one
     #: how many messages were not delivered, by reason
-    drops: Mapping[DropReason, int] = field(default_factory=lambda: MappingProxyType({}))
-    peers: tuple[PeerStatistics, ...] = ()  #: one entry for each peer relation
+    drops: Mapping[DropReason, int] = field(default_factory=lambda: _NO_DROPS)
+    peers: tuple[PeerInfo, ...] = ()  #: one entry for each peer relation, those that are being connected to included
+    connections_accepted: int = 0  #: connections that peers made to us, whatever became of them
+    connections_made: int = 0  #: connections that we made, whatever became of them
+    handshakes_failed: int = 0  #: connections that ended before the peer could exchange messages
+    disconnects: int = 0  #: handshaken connections that have ended
 
     @property
     def dropped(self) -> int:
@@ -62,15 +99,42 @@ class Event:
     endpoint: str  #: the endpoint of our side, as it was bound or connected
     address: str = ""  #: the other side's address, where there is one
 
+    #: what zmq.h calls it, a ``ZMQ_EVENT_...`` number; 0 where libzmq has no such event
+    zmq_event: ClassVar[int] = 0
+
+    @property
+    def zmq_value(self) -> int:
+        """What libzmq gives with it, be it an errno, milliseconds, or a code; 0 for what are descriptors there."""
+        return 0
+
 
 @dataclass(frozen=True, slots=True)
 class Listening(Event):
     """An endpoint is bound and accepts connections."""
 
+    zmq_event: ClassVar[int] = 0x0008
+
+
+@dataclass(frozen=True, slots=True)
+class BindFailed(Event):
+    """An endpoint could not be bound; ``bind`` has raised the same error."""
+
+    error: str = ""
+    errno: int = 0
+
+    zmq_event: ClassVar[int] = 0x0010
+
+    @property
+    def zmq_value(self) -> int:
+        """The errno."""
+        return self.errno
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted(Event):
     """A connection was accepted; its handshake begins."""
+
+    zmq_event: ClassVar[int] = 0x0020
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +142,33 @@ class AcceptFailed(Event):
     """A connection could not be accepted."""
 
     error: str = ""
+    errno: int = 0
+
+    zmq_event: ClassVar[int] = 0x0040
+
+    @property
+    def zmq_value(self) -> int:
+        """The errno."""
+        return self.errno
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectDelayed(Event):
+    """An attempt to connect has no result yet after a moment; it goes on. Told at most once for each attempt."""
+
+    zmq_event: ClassVar[int] = 0x0002
+
+    @property
+    def zmq_value(self) -> int:
+        """``EINPROGRESS``."""
+        return system_errors.EINPROGRESS
 
 
 @dataclass(frozen=True, slots=True)
 class Connected(Event):
     """A connection was made; its handshake begins."""
+
+    zmq_event: ClassVar[int] = 0x0001
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +177,13 @@ class ConnectRetried(Event):
 
     delay: float = 0.0
     cause: str = ""
+
+    zmq_event: ClassVar[int] = 0x0004
+
+    @property
+    def zmq_value(self) -> int:
+        """The delay in milliseconds."""
+        return round(self.delay * 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +198,50 @@ class HandshakeSucceeded(Event):
     """The peer may now exchange messages."""
 
     socket_type: str = ""
-    routing_id: bytes = b""
+    routing_id: bytes = b""  #: what a ROUTER calls it, else its announced Identity
+
+    zmq_event: ClassVar[int] = 0x1000
 
 
 @dataclass(frozen=True, slots=True)
 class HandshakeFailed(Event):
-    """The connection was closed during its handshake."""
+    """The connection was closed during its handshake. Its subclasses tell of the cases in which it is known whose doing."""
 
     cause: str = ""
+    code: int = 0  #: an errno; in the subclasses a code of zmq.h
+
+    zmq_event: ClassVar[int] = 0x0800
+
+    @property
+    def zmq_value(self) -> int:
+        """The code."""
+        return self.code
+
+
+@dataclass(frozen=True, slots=True)
+class PeerRefused(HandshakeFailed):
+    """This side does not take the peer (now): a second one of a PAIR, or one whose routing id another one has."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeFailedProtocol(HandshakeFailed):
+    """The peer broke the protocol, or does not speak it; ``code`` says how (``ZMQ_PROTOCOL_ERROR_...``)."""
+
+    zmq_event: ClassVar[int] = 0x2000
+
+
+@dataclass(frozen=True, slots=True)
+class IncompatiblePeer(HandshakeFailedProtocol):
+    """The peer's socket type cannot talk to ours, or it uses another security mechanism."""
+
+    socket_type: str = ""  #: the peer's, as it announced it; empty where the mechanism is what does not fit
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeFailedAuth(HandshakeFailed):
+    """The peer was not let in, or we were not; ``code`` is the status: 300, 400 or 500 (RFC 27)."""
+
+    zmq_event: ClassVar[int] = 0x4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +249,34 @@ class Disconnected(Event):
     """A handshaken connection ended."""
 
     cause: str = ""
+    socket_type: str = ""  #: the peer's
+    routing_id: bytes = b""  #: what a ROUTER called it, else its announced Identity
+
+    zmq_event: ClassVar[int] = 0x0200
+
+
+@dataclass(frozen=True, slots=True)
+class DropsBegan(Event):
+    """The first message was dropped for this reason, to or from this peer; :class:`DropsEnded` will say how many it was.
+
+    Where no peer is concerned (``UNROUTABLE`` often) endpoint, address and routing id are empty.
+    """
+
+    reason: DropReason = DropReason.SEND_HWM
+    routing_id: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class DropsEnded(Event):
+    """Nothing more is dropped for this reason now: the peer has room again, or is gone; without a peer: another one came."""
+
+    reason: DropReason = DropReason.SEND_HWM
+    routing_id: bytes = b""
+    count: int = 0  #: messages dropped since :class:`DropsBegan`
 
 
 @dataclass(frozen=True, slots=True)
 class Closed(Event):
     """A listener or connector of ours was closed."""
+
+    zmq_event: ClassVar[int] = 0x0080

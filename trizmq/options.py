@@ -7,6 +7,7 @@ of the sockets in it. Durations are seconds. Values are checked when they are se
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from .connection_options import AcceptedPeer as AcceptedPeer
@@ -16,6 +17,7 @@ from .declaring import Option as Option
 from .declaring import Options, boolean, identity, nearest, octets, option, seconds_or_never, whole
 from .declaring import declared_options as declared_options
 from .errors import OptionError
+from .metadata import check_properties
 
 
 class QueueOptions(Options):
@@ -60,6 +62,12 @@ class QueueOptions(Options):
 class SocketOptions(ConnectionOptions, QueueOptions):
     """The options that every socket type has."""
 
+    metadata: Mapping[str, bytes] = option(
+        default=MappingProxyType({}),
+        check=check_properties,
+        zmq="ZMQ_METADATA",
+        doc="More properties to announce to each peer, by names that start with ``X-``; see ``PeerInfo.metadata``.",
+    )
     checkpoint_every: int = option(
         default=64,
         check=whole(1),

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 from . import patterns
 from .context import Context, default_context
-from .events import Statistics
+from .events import PeerInfo, Statistics
 from .options import (
     ConflateOptions,
     DealerOptions,
@@ -22,6 +22,7 @@ from .options import (
     XSubOptions,
 )
 from .patterns.base import Pattern
+from .runtime import peers
 from .runtime.monitor import EventWatcher
 from .runtime.socket import SocketCore
 from .runtime.verbs import (
@@ -184,7 +185,25 @@ class Socket(SocketOptions, AsyncResource):
 
     def statistics(self) -> Statistics:
         """What the socket has done so far, and its peers: a frozen snapshot."""
-        return self._core.statistics()
+        return peers.statistics(self._core)
+
+    def peers(self) -> tuple[PeerInfo, ...]:
+        """Who this socket exchanges messages with, or is connecting to, as it is now: the eldest relations first."""
+        return peers.peers(self._core)
+
+    def disconnect_peer(self, peer: bytes | PeerInfo) -> None:
+        """Close the connection to a peer at once. What it has sent stays readable.
+
+        A peer that connected to us may come again; where this side connects, it does so after its usual wait. Over inproc
+        the connecting side comes back when another peer of the binder leaves, or the name is bound anew.
+
+        Args:
+            peer: an entry of :meth:`peers` or of ``receive_from``; or a routing id or Identity, then all that have it.
+
+        Raises:
+            HostUnreachable: there is no connection to such a peer (any more).
+        """
+        peers.disconnect_peer(self._core, peer)
 
     @property
     def closed(self) -> bool:

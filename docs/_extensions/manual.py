@@ -6,6 +6,7 @@ import dataclasses
 import enum
 import inspect
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from docutils import nodes
@@ -59,6 +60,8 @@ def shown_default(value: object) -> str:
     """A default as one would write it, with big powers of two in a form that can be read."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= 1 << 20 and value & (value - 1) == 0:
         return f"1 << {value.bit_length() - 1}"
+    if isinstance(value, Mapping):
+        return repr(dict(value))
     if isinstance(value, float):
         return "math.inf" if math.isinf(value) else f"{value:g}"
     return str(value) if isinstance(value, enum.Enum) else repr(value)

@@ -15,6 +15,7 @@ size and a digest if it is long.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -135,6 +136,15 @@ class PeerSocket:
         while self._socket.poll(0):
             received += self.recv()
         return received
+
+    def recv_metadata(self, names: list[str]) -> dict[str, str]:
+        """Receive a message and tell what is known of its sender; a name that is not known is left out."""
+        frame = self._socket.recv(copy=False)
+        found = {}
+        for name in names:
+            with contextlib.suppress(zmq.ZMQError):
+                found[name] = str(frame.get(name))
+        return found
 
     def request(self, messages: list[list[FrameOrder]]) -> list[list[str]]:
         """Send each message and receive its reply before the next."""

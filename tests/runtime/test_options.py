@@ -77,6 +77,9 @@ WRONG: list[tuple[type[trizmq.Socket], str, object]] = [
     *((kind, name, value) for kind, names in FLAGS.items() for name in names for value in (2, -1, "yes", None, b"")),
     *((trizmq.Dealer, "routing_id", value) for value in (b"x" * 256, b"\0x", "text", 5, None)),
     *((trizmq.Pub, "xpub_welcome_message", value) for value in ("text", 5, None, [b"x"])),
+    *((trizmq.Push, "metadata", value) for value in ("X-a", None, [("X-a", b"")], {"X-a": "text"}, {b"X-a": b""})),
+    *((trizmq.Push, "metadata", {name: b""}) for name in ("a", "x-a", "X-", "X-a b", "X-ä", "X-" + "a" * 254, "X-a\n")),
+    (trizmq.Push, "metadata", {"X-a": bytes(32768)}),
 ]
 
 RIGHT: list[tuple[type[trizmq.Socket], str, object, object]] = [
@@ -104,6 +107,7 @@ RIGHT: list[tuple[type[trizmq.Socket], str, object, object]] = [
         for value in (b"", b"x" * 255, bytearray(b"x"), memoryview(b"y"))
     ),
     (trizmq.Pub, "xpub_welcome_message", bytearray(b"hi"), b"hi"),
+    (trizmq.Push, "metadata", {"X-a": bytearray(b"b"), "X-" + "c" * 253: b""}, {"X-a": b"b", "X-" + "c" * 253: b""}),
 ]
 
 
@@ -283,5 +287,5 @@ def test_a_class_of_the_user_may_have_attributes() -> None:
         pass
 
     mine = Mine(receive_hwm=3)
-    mine.colour = "green"  # type: ignore[attr-defined]
+    mine.colour = "green"
     assert (mine.colour, mine.receive_hwm) == ("green", 3)  # type: ignore[attr-defined]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import random
+from contextlib import suppress
 
 import pytest
 import trio
@@ -214,3 +216,68 @@ async def test_everything_is_somewhere() -> None:
         await until(lambda: not push.statistics().peers)
         assert push.statistics().drops == {DropReason.LINGER: 50}
     assert push.statistics().drops == {DropReason.LINGER: 50}
+
+
+# ---- counters only grow
+
+
+COUNTERS = [field.name for field in dataclasses.fields(trizmq.Statistics) if field.name not in ("drops", "peers")]
+
+
+def grown(before: trizmq.Statistics, after: trizmq.Statistics) -> bool:
+    return all(getattr(before, name) <= getattr(after, name) for name in COUNTERS) and all(
+        count <= after.drops.get(reason, 0) for reason, count in before.drops.items()
+    )
+
+
+@each_transport
+@pytest.mark.parametrize("seed", range(5))
+async def test_counters_only_grow(endpoint: str, seed: int) -> None:
+    """Peers come and go, connections are cut in the middle of writing, messages are withdrawn, queues overflow."""
+    rng = random.Random(seed)
+    body = bytes(300_000 if "inproc" not in endpoint else 10)
+    async with trizmq.Context(reconnect_interval=0.001, linger=0, send_hwm=10, receive_hwm=10) as context:
+        router = context.socket(trizmq.Router)
+        dealer, req = context.socket(trizmq.Dealer), context.socket(trizmq.Req)
+        async with router, dealer, req:
+            bound = await router.bind(endpoint)
+            sockets: list[trizmq.Router | trizmq.Dealer | trizmq.Req] = [router, dealer, req]
+            dealer.connect(bound)
+            req.connect(bound)
+            seen = [socket.statistics() for socket in sockets]
+
+            def look() -> None:
+                for at, socket in enumerate(sockets):
+                    now = socket.statistics()
+                    assert grown(seen[at], now), (seen[at], now)
+                    seen[at] = now
+
+            async def step() -> None:
+                match rng.randrange(8):
+                    case 0:
+                        await dealer.send(body)
+                    case 1:
+                        with suppress(trizmq.PeerLostError):
+                            await req.request(body)
+                    case 2:
+                        for peer in router.peers():
+                            await router.send([peer.routing_id, b"", body])
+                    case 3:
+                        await router.receive_many()
+                    case 4 if connected := [peer for peer in router.peers() if peer.connected]:
+                        router.disconnect_peer(rng.choice(connected))
+                    case 5:
+                        dealer.disconnect(bound)
+                        dealer.connect(bound)
+                    case 6:
+                        async with context.socket(trizmq.Dealer) as other:
+                            other.connect(bound)
+                            await other.send_many([body] * rng.randrange(10))
+                    case _:
+                        await dealer.receive_many()
+
+            for _ in range(150):
+                with trio.move_on_after(rng.choice([0, 0.001, 0.003])):
+                    await step()
+                look()
+        look()

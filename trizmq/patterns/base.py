@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, Protocol
 
-from ..events import DropReason
+from ..events import DropReason, PeerInfo
 from ..messages import Packed
 from ..options import SocketOptions
 
@@ -74,6 +74,7 @@ class Peer:
         "active",
         "batch",
         "connected",
+        "drops",
         "identity",
         "inbound",
         "outbound",
@@ -81,7 +82,9 @@ class Peer:
         "renew",
         "reset",
         "routing_id",
+        "snapshot",
         "socket_type",
+        "spells",
         "taken",
         "topics",
     )
@@ -110,6 +113,12 @@ class Peer:
         self.connected = False
         #: What a ROUTER calls this peer: given at ``connect``, else the identity, else made by the pattern.
         self.routing_id = routing_id
+        #: Makes the picture of this peer that applications see; the runtime sets it.
+        self.snapshot: Callable[[], PeerInfo] | None = None
+        #: What the runtime counts of ``drop``: messages in all by reason, and how many there were when the spell of drops
+        #: under way began; None once the relation is over.
+        self.drops: dict[DropReason, int] = {}
+        self.spells: dict[DropReason, int] | None = {}
         # ---- the patterns' own, slots instead of dictionaries because they are touched for every message
         self.active = False  # in the rotation of a load balancer
         self.ready = False  # in the rotation of a fair queue
@@ -197,6 +206,11 @@ class Pattern:
 
     def unreceive(self, message: Packed) -> None:
         """Put back the message that ``receive`` gave last, as if it had not been taken."""
+        raise NotImplementedError
+
+    @property
+    def sender(self) -> Peer:
+        """Whose message it was that ``receive`` gave; valid right after that only."""
         raise NotImplementedError
 
     @property

@@ -21,13 +21,15 @@ class FairQueue:
     with every message costs one comprehension. Credit is given back when a batch is used up.
     """
 
-    __slots__ = ("_admit", "_put_back", "_ready", "_single")
+    __slots__ = ("_admit", "_owner", "_put_back", "_ready", "_single")
 
     def __init__(self, admit: Admit | None = None) -> None:
         self._admit = admit
         #: The peers that may have messages; the first one's turn is next.
         self._ready: deque[Peer] = deque()
         self._put_back = Peer(_NoPipe(), _NoPipe(), _nothing)
+        #: Whose the message is that it holds.
+        self._owner = self._put_back
         #: The batch of the only peer that has messages, which is what most sockets have; else empty.
         self._single: list[Packed] = []
 
@@ -92,6 +94,8 @@ class FairQueue:
     def unreceive(self, message: Packed) -> None:
         """Put back the message received last: it is the next one again."""
         # A peer of its own holds it, at the head of the queue: so putting back costs ``receive`` nothing.
+        if self._ready:  # else it was received long ago, and whose it was is forgotten
+            self._owner = self.last
         put_back = self._put_back
         put_back.batch.append(message)
         if put_back.ready:
@@ -103,7 +107,8 @@ class FairQueue:
     @property
     def last(self) -> Peer:
         """Whose message it was, right after a ``receive`` that gave one: that peer has gone to the end of the queue."""
-        return self._ready[-1]
+        last = self._ready[-1]
+        return last if last is not self._put_back else self._owner
 
     @property
     def can_receive(self) -> bool:
@@ -196,6 +201,10 @@ class FairQueuing(Pattern):
 
     def unreceive(self, message: Packed) -> None:
         self.queue.unreceive(message)
+
+    @property
+    def sender(self) -> Peer:
+        return self.queue.last
 
     @property
     def can_receive(self) -> bool:

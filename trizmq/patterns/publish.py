@@ -196,6 +196,7 @@ class Pub(Pattern):
 
 
 _SUBSCRIBE_OR_CANCEL = frozenset({b"\1", b"\0"})
+_GONE = -1
 
 
 class XPub(Pub):
@@ -215,9 +216,11 @@ class XPub(Pub):
     options: XPubOptions
 
     def __init__(self, drop: Drop, options: XPubOptions) -> None:
-        #: What is to be received: each message, whose it is (None: of one that has gone), how much credit it holds.
-        self._pending: deque[tuple[Packed, Peer | None, int]] = deque()
-        #: Whose message was received last.
+        #: What is to be received: each message, whose it is, how much credit it holds (_GONE: told because its peer went).
+        self._pending: deque[tuple[Packed, Peer, int]] = deque()
+        #: Whose message was received last, be it connected or not.
+        self._sender: Peer
+        #: The same, if subscriptions can be made for it.
         self._last: Peer | None = None
         #: What each peer asked for in manual mode.
         self._asked: dict[Peer, dict[bytes, None]] = {}
@@ -263,10 +266,10 @@ class XPub(Pub):
         every = self.options.xpub_verboser and not self._manual
         for topic, last in self.index.remove_peer(peer):
             if (last or every) and not self._manual:
-                self._pending.append((b"\0" + topic, None, 0))
+                self._pending.append((b"\0" + topic, peer, _GONE))
         # In manual mode what the peer asked for is cancelled, whatever was applied (libzmq tests/test_xpub_manual.cpp).
         for topic in self._asked.pop(peer, ()):
-            self._pending.append((b"\0" + topic, None, 0))
+            self._pending.append((b"\0" + topic, peer, _GONE))
         if self._last is peer:
             self._last = None
 
@@ -276,13 +279,18 @@ class XPub(Pub):
         if not self._pending:
             return None
         message, peer, credit = self._pending.popleft()
-        if peer is not None and credit:
+        if credit > 0:
             peer.inbound.release(credit)
-        self._last = peer if peer in self._peers else None
+        self._sender = peer
+        self._last = peer if credit != _GONE and peer in self._peers else None
         return message
 
     def unreceive(self, message: Packed) -> None:
-        self._pending.appendleft((message, self._last, 0))
+        self._pending.appendleft((message, self._sender, 0 if self._last is not None else _GONE))
+
+    @property
+    def sender(self) -> Peer:
+        return self._sender
 
     @property
     def can_receive(self) -> bool:

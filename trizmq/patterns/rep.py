@@ -92,6 +92,10 @@ class Rep(Pattern):
         return True
 
     @property
+    def sender(self) -> Peer:
+        return self._queue.last
+
+    @property
     def can_send(self) -> bool:
         return bool(self._envelope) and self._put_back is None
 

@@ -61,6 +61,8 @@ class Req(Balancing):
         #: The request as it was queued.
         self._request: list[bytes] = []
         self._reply: Packed | None = None
+        #: Who sent it.
+        self._replier: Peer
         self._lost = False
         self._counter = random.getrandbits(32)
         #: A request was given up after it had left: requests to REP peers carry an id from then on.
@@ -137,6 +139,7 @@ class Req(Balancing):
         # What comes from a peer that is not connected came over an earlier connection.
         if peer is self._asked and peer.connected and correlation == self._correlation:
             self._asked = None
+            self._replier = peer
             self._reply = message[start] if len(message) == start + 1 else message[start:]
             return True
         self.drop(DropReason.STALE_REPLY, peer, 1)
@@ -210,6 +213,10 @@ class Req(Balancing):
 
     def unreceive(self, message: Packed) -> None:
         self._reply = message
+
+    @property
+    def sender(self) -> Peer:
+        return self._replier
 
     def abandon(self) -> None:
         """Give up whatever is under way: the socket may send, and no reply to anything sent so far will be received.

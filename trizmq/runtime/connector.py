@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from ..events import Closed, Connected, ConnectRetried, ConnectStopped
+from ..events import Closed, ConnectDelayed, Connected, ConnectRetried, ConnectStopped
 from ..options import ReconnectStop
 from ..transports.base import Transport
 from .linger import drain
@@ -15,6 +15,10 @@ from .session import Session
 
 if TYPE_CHECKING:
     from .socket import SocketCore
+
+
+# An attempt that takes longer than this is told to be delayed: on most networks it has a result long before.
+_MOMENT = 0.25
 
 
 class Connector:
@@ -63,6 +67,8 @@ class Connector:
         """Dial and serve. How it ended, and why."""
         limit = self._core.options.connect_timeout
         link = None
+        delay = trio.CancelScope()
+        self._core.start(self._tell_delay, delay, name=f"delay {self.endpoint}")
         try:
             with trio.move_on_after(limit):
                 link = await self._transport.connect(self._address, self.endpoint, self._core.options)
@@ -70,11 +76,19 @@ class Connector:
             # a path that does not exist is for ipc what a refusal is for tcp: nobody listens
             refused = isinstance(error, (ConnectionRefusedError, FileNotFoundError))
             return ReconnectStop.REFUSED if refused else ReconnectStop.UNREACHABLE, str(error)
+        finally:
+            delay.cancel()
         if link is None:
             return ReconnectStop.UNREACHABLE, f"no connection within {limit:g} s"
+        self._core.counters.connections_made += 1
         self._core.tell(Connected(self.endpoint, link.address))
         shaken, cause = await self.session.serve(link)
         return ReconnectStop.AFTER_DISCONNECT if shaken else ReconnectStop.HANDSHAKE_FAILED, cause
+
+    async def _tell_delay(self, scope: trio.CancelScope) -> None:
+        with scope:
+            await trio.sleep(_MOMENT)
+            self._core.tell(ConnectDelayed(self.endpoint))
 
     def stop(self) -> None:
         """Nothing: a connection must live to write what is queued."""

@@ -138,7 +138,7 @@ class EndpointTable:
     def end_inproc(self) -> None:
         """The socket is closed: leave what was sent over inproc to the other sides."""
         for endpoint in self._all():
-            if isinstance(endpoint, InprocConnection):
+            if isinstance(endpoint, (InprocConnection, InprocBinding)):
                 endpoint.end()
 
     def _all(self) -> list[Endpoint]:

@@ -89,6 +89,16 @@ class Engine:
         self._discarding = False
 
     @property
+    def heard(self) -> float:
+        """When something last came in, by Trio's clock."""
+        return self._pulse.last_heard if self._pulse is not None else trio.current_time()
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether this side has ended the connection."""
+        return self._scope.cancel_called
+
+    @property
     def address(self) -> str:
         """The other side's address."""
         return self._link.address
@@ -291,8 +301,8 @@ class Engine:
         finally:
             self._last_write = perf_counter()
             counters.bytes_sent += link.bytes_sent - before
+        counters.messages_sent += len(batch) + (rest_message is not None)
         if batch:
-            counters.messages_sent += len(batch)
             outbound.release(len(batch))
 
     def _put_back(self, batch: list[Packed], rest_message: Packed | None, sent: int, outbound: Pipe) -> None:
@@ -304,13 +314,12 @@ class Engine:
             if sent < 0:
                 break
             whole += 1
-        self._counters.messages_sent += whole
+        self._counters.messages_sent += whole + (rest_message is not None and not rest_unsent)
         outbound.release(whole)
         unsent = batch[whole:]
         if rest_unsent and rest_message is not None:
             # written directly, in part: its credit was given back then
             outbound.charge()
-            self._counters.messages_sent -= 1
             unsent.insert(0, rest_message)
         outbound.restore(unsent)
 
@@ -344,11 +353,11 @@ class Engine:
             return False
         self._last_write = now
         self._counters.bytes_sent += sent
-        if message is not None:
-            self._counters.messages_sent += 1
         if sent < len(buffer):
             self._rest, self._rest_message = memoryview(buffer)[sent:], message
             self._idle = False
             assert self._outbound is not None
             self._outbound.nudge()
+        elif message is not None:
+            self._counters.messages_sent += 1
         return True

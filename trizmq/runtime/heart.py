@@ -41,7 +41,7 @@ class Pulse:
     nothing to answer starts the ``timeout``, and whatever comes in is an answer.
     """
 
-    __slots__ = ("_asked", "_due", "_heard", "_heartbeat", "_suspect")
+    __slots__ = ("_asked", "_due", "_heard", "_heartbeat", "_suspect", "last_heard")
 
     def __init__(self, heartbeat: Heartbeat, now: float) -> None:
         self._heartbeat = heartbeat
@@ -50,7 +50,8 @@ class Pulse:
 
     def heard(self, now: float) -> None:
         """Something came in."""
-        self._heard = now
+        #: When something last came in; the other time is moved on while we do not read.
+        self.last_heard = self._heard = now
         self._asked = math.inf  # when the first PING went out after that
         self._suspect = False
 

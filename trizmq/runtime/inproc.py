@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ..errors import IncompatiblePeerError
-from ..events import Closed, Disconnected, HandshakeFailed, Listening
+from ..events import BindFailed, Closed, Listening
 from ..patterns.base import Refused
 from ..transports.inproc import InprocNames
-from .session import Session
+from ..wire.connection import PeerInfo
+from .session import Session, tell_failure
 
 if TYPE_CHECKING:
     from .socket import SocketCore
@@ -28,7 +30,11 @@ class InprocBinding:
 
     def open(self) -> None:
         """Take the name, and let in whoever waits for it. Raises OSError when it is taken."""
-        waiting = self._names.bind(self._name, self)
+        try:
+            waiting = self._names.bind(self._name, self)
+        except OSError as error:
+            self.core.tell(BindFailed(self.endpoint, error=str(error), errno=error.errno or 0))
+            raise
         self.core.tell(Listening(self.endpoint))
         for connection in waiting:
             connection.offer(self)
@@ -43,6 +49,10 @@ class InprocBinding:
         """Let nobody in any more."""
         if self._names.find(self._name) is self:
             self._names.unbind(self._name)
+
+    def end(self) -> None:
+        """The socket is closed."""
+        self.core.tell(Closed(self.endpoint))
 
     def close(self) -> None:
         """``unbind``: free the name; connections that were made stay, as in libzmq."""
@@ -107,7 +117,8 @@ class InprocConnection:
         if theirs.name not in ours.accepts:
             raise IncompatiblePeerError(
                 f"{self.endpoint} is bound by a {theirs.name}, a {ours.name} cannot talk to it; "
-                f"it can to: {', '.join(sorted(ours.accepts))}"
+                f"it can to: {', '.join(sorted(ours.accepts))}",
+                socket_type=theirs.name,
             )
 
     def offer(self, binding: InprocBinding) -> None:
@@ -116,7 +127,10 @@ class InprocConnection:
             self._check_types(binding)
             self._join(binding)
         except (IncompatiblePeerError, Refused) as refusal:
-            self.core.tell(HandshakeFailed(self.endpoint, cause=str(refusal)))
+            tell_failure(self.core, self.endpoint, "", refusal)
+            if isinstance(refusal, IncompatiblePeerError):
+                refusal.socket_type = self.core.pattern.name  # what the other side sees
+            tell_failure(binding.core, self.endpoint, "", refusal)
             if not self.core.closed:
                 self._names.wait(self._name, self)
 
@@ -131,17 +145,19 @@ class InprocConnection:
             session.inbound.conflate(far.conflated)
         self.resize()
         try:
-            other.connect(near.pattern.name, near.identity if near.pattern.announces_identity else b"", self.endpoint)
+            other.connect(_introduction(near), self.endpoint)
             if not near.closed:
-                identity = far.identity if far.pattern.announces_identity else b""
-                session.connect(far.pattern.name, identity, self.endpoint)
+                session.connect(_introduction(far), self.endpoint)
         except Refused:
             self._binding = self._other = None
             self.resize()
-            other.hand_over()
+            other.hand_over(joined=False)
+            other.tell_disconnected("the other side does not take this peer")
             session.inbound.discard(lambda message: True)  # what the other side greeted us with
             raise
         far.inproc_joined.add(self)
+        far.counters.connections_accepted += 1
+        near.counters.connections_made += 1
         # both sides share the pipes, and only now that both have agreed do they hear of what is in them
         session.outbound.on_data, session.inbound.on_room = other.arrived, other.on_room
         if session.outbound.queued:
@@ -177,9 +193,9 @@ class InprocConnection:
             return
         self._binding = self._other = None
         binding.core.inproc_joined.discard(self)
-        for core, end in ((self.core, session), (binding.core, other)):
+        for end in (session, other):
             end.hand_over()
-            core.tell(Disconnected(self.endpoint, cause="the inproc connection was closed"))
+            end.tell_disconnected("the inproc connection was closed")
         if wait_again and not self._closed and not self.core.closed:
             self._session = self._new_session()
             self._attach()
@@ -192,6 +208,8 @@ class InprocConnection:
 
     async def reset(self) -> None:
         """Part, and do not come back until somebody else has left the binder: it was this pair that was not wanted."""
+        if self._binding is None:
+            return  # the pair has parted meanwhile, and the session that waits now is innocent
         self.part(wait_again=False)
         if not self._closed and not self.core.closed:
             self._session = self._new_session()
@@ -220,6 +238,16 @@ class InprocConnection:
         else:
             self._names.forget(self._name, self)
             self._session.end()
+        self.core.tell(Closed(self.endpoint))
+
+
+def _introduction(core: SocketCore) -> PeerInfo:
+    """What a socket says of itself: what its READY would tell."""
+    identity = core.identity if core.pattern.announces_identity else b""
+    properties = {"Socket-Type": core.pattern.name.encode(), **core.options.metadata}
+    if core.pattern.announces_identity:
+        properties["Identity"] = identity
+    return PeerInfo((3, 1), core.pattern.name, identity, MappingProxyType(properties))
 
 
 def _sum_of_limits(sending: int, receiving: int) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from ..events import Accepted, AcceptFailed, Closed, Listening
+from ..events import Accepted, AcceptFailed, BindFailed, Closed, Listening
 from ..transports.base import Acceptor, Link, Transport
 from .session import Session
 
@@ -35,7 +35,11 @@ class Listener:
     async def run(self, task_status: trio.TaskStatus[str]) -> None:
         """Bind, tell the caller the resolved endpoint, then accept until ``close``. Errors of the bind are the caller's."""
         core = self._core
-        acceptor = await self._transport.bind(self._address, self.endpoint, core.options)
+        try:
+            acceptor = await self._transport.bind(self._address, self.endpoint, core.options)
+        except OSError as error:
+            core.tell(BindFailed(self.endpoint, error=str(error), errno=error.errno or 0))
+            raise
         self._acceptor = acceptor
         self.endpoint = acceptor.endpoint
         try:
@@ -48,13 +52,14 @@ class Listener:
                     try:
                         link = await acceptor.accept()
                     except OSError as error:
-                        core.tell(AcceptFailed(self.endpoint, error=str(error)))
+                        core.tell(AcceptFailed(self.endpoint, error=str(error), errno=error.errno or 0))
                         await trio.sleep(_PAUSE_AFTER_FAILURE)
                         continue
                     if refusal := core.admission.refusal(self.endpoint, link):
                         core.tell(AcceptFailed(self.endpoint, link.address, error=refusal))
                         await link.aclose()
                         continue
+                    core.counters.connections_accepted += 1
                     core.tell(Accepted(self.endpoint, link.address))
                     session = Session(core, self.endpoint, connecting=False)
                     core.admission.enter(session)

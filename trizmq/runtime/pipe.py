@@ -52,7 +52,7 @@ class Pipe:
         self._bytes: ByteCount | None = None  # where bytes are limited too
         self._lowered = 0  # by how much ``_limit`` and ``_most`` are then lower
         self._starved = False
-        #: How many messages were put, taken and released so far.
+        #: How many messages were put and have left again so far: released, withdrawn, or discarded.
         self.released = 0
         #: Called when the pipe was empty and is not any more.
         self.on_data: Callable[[], None] | None = None
@@ -169,15 +169,18 @@ class Pipe:
                 del batch[at]
                 if self._bytes is not None:
                     self._bytes.lose(message)
+                self.released += 1
                 return True
         return False
 
     def discard(self, unwanted: Callable[[Packed], bool]) -> None:
         """Take out the messages that are not wanted any more, of those that were put and not yet taken."""
         if self._open:
+            before = len(self._open)
             self._open[:] = [message for message in self._open if not unwanted(message)]
             if self._bytes is not None:
                 self._bytes.recount(self._open)
+            self.released += before - len(self._open)
 
     @property
     def room(self) -> int:

@@ -6,15 +6,29 @@ new ──attach──► attached ──handshake──► connected ──loss
 
 from __future__ import annotations
 
+import errno
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import trio
 
-from ..errors import RemoteProtocolError
-from ..events import Disconnected, DropReason, HandshakeFailed, HandshakeSucceeded, PeerStatistics
+from ..errors import IncompatiblePeerError, RemoteProtocolError
+from ..events import (
+    PROTOCOL_UNSPECIFIED,
+    Disconnected,
+    DropReason,
+    HandshakeFailed,
+    HandshakeFailedAuth,
+    HandshakeFailedProtocol,
+    HandshakeSucceeded,
+    IncompatiblePeer,
+    PeerInfo,
+    PeerRefused,
+)
 from ..patterns.base import Peer, Refused
 from ..transports.base import Link
 from ..wire.connection import Connection
+from ..wire.connection import PeerInfo as Introduction
 from .engine import Engine
 from .pipe import Pipe
 
@@ -31,13 +45,17 @@ class Session:
         "_core",
         "_handshake",
         "_handshake_refused",
+        "_heard",
+        "_introduction",
         "_keeps_queue",
         "_retired",
+        "_since",
         "address",
         "connecting",
         "connections",
         "endpoint",
         "engine",
+        "id",
         "inbound",
         "outbound",
         "pair",
@@ -57,6 +75,7 @@ class Session:
         inbound: Pipe | None = None,
     ) -> None:
         self._core = core
+        self.id = next(core.peer_numbers)
         self.endpoint = endpoint
         self.connecting = connecting
         #: What joins this session to one of another socket over inproc; None where an engine serves it.
@@ -70,6 +89,7 @@ class Session:
             self.inbound.on_data = self.arrived
         self.peer = Peer(self.outbound, self.inbound, self.reset, routing_id, self.renew)
         self.peer.accepted = not connecting
+        self.peer.snapshot = self.snapshot
         self.engine: Engine | None = None
         self._handshake = trio.CancelScope()
         self._handshake_refused = ""
@@ -77,6 +97,9 @@ class Session:
         self._retired = False
         self.address = ""
         self.connections = 0
+        self._introduction = Introduction((0, 0))
+        self._since: float | None = None  # when the present connection was made, by Trio's clock
+        self._heard: float | None = None  # when something last came over an earlier one
         #: The connection is being replaced on our own wish: the next one need not wait.
         self.renewing = False
 
@@ -90,10 +113,11 @@ class Session:
             self._core.sessions.add(self)
             self._core.peers_changed()
 
-    def connect(self, peer_type: str, identity: bytes, address: str) -> None:
+    def connect(self, introduction: Introduction, address: str) -> None:
         """A handshaken connection exists. Raises Refused."""
         self.address = address
-        self.peer.identity, self.peer.socket_type = identity, peer_type
+        self._introduction = introduction
+        self.peer.identity, self.peer.socket_type = introduction.identity, introduction.socket_type
         self.attach()
         self.peer.connected = True
         try:
@@ -105,10 +129,12 @@ class Session:
                 self.end()
             raise
         self.connections += 1
+        self._since = trio.current_time()
         if self.connections > 1:
             self._core.counters.reconnects += 1
         self._core.peers_changed()
-        self._core.tell(HandshakeSucceeded(self.endpoint, address, peer_type, self.peer.routing_id or identity))
+        self._core.tell(HandshakeSucceeded(self.endpoint, address, introduction.socket_type, self._name))
+        self._core.drops.peer_came()
 
     def lose(self) -> None:
         """The connection is lost, or nothing can be sent on it any more."""
@@ -137,19 +163,25 @@ class Session:
             self.outbound.release(queued)
             wanted = self._retired or self._core.closed
             self._core.drop(DropReason.LINGER if wanted else DropReason.PEER_GONE, self.peer, queued)
+        self._core.drops.peer_went(self.peer)
         self._core.peers_changed()
 
-    def hand_over(self) -> None:
-        """The relation is over, and what is queued belongs to the other side already (inproc)."""
+    def hand_over(self, *, joined: bool = True) -> None:
+        """The relation is over, and what is queued belongs to the other side already (inproc).
+
+        With ``joined=False`` there was none: what is queued waits for a relation that comes to be.
+        """
         if not self._attached:
             return
         self._attached = False
         self.peer.connected = False
         core = self._core
-        core.counters.messages_sent += self.outbound.total
-        core.counters.messages_received += self.inbound.total
+        if joined:
+            core.counters.messages_sent += self.outbound.total
+            core.counters.messages_received += self.inbound.total
         core.sessions.discard(self)
         core.pattern.detach(self.peer)
+        core.drops.peer_went(self.peer)
         core.peers_changed()
 
     def retire(self) -> None:
@@ -198,6 +230,8 @@ class Session:
         Returns whether its handshake was completed, and why it ended. Whatever the peer does costs this connection only.
         """
         core = self._core
+        failed: Exception | None = None
+        cause = "closed by this side"
         connection = Connection(core.wire_config(not self.connecting))
         if self.connecting:  # an accepted session has one connection, which may be given up before this begins
             self._handshake = trio.CancelScope()
@@ -209,26 +243,40 @@ class Session:
             with self._handshake:
                 info = await engine.shake_hands(hold_back=not self.connecting)
             if self._handshake.cancelled_caught:
-                late = f"the peer did not complete the handshake within {limit:g} s"
-                raise trio.BrokenResourceError(self._handshake_refused or late)
+                if self._handshake_refused:
+                    raise trio.BrokenResourceError(self._handshake_refused)
+                raise TimeoutError(errno.ETIMEDOUT, f"the peer did not complete the handshake within {limit:g} s")
             core.admission.shaken(self)
             self.engine = engine
-            self.connect(info.socket_type, info.identity, link.address)
+            self.connect(info, link.address)
             shaken = True
             await engine.exchange(self.outbound, self.inbound)
-            cause = "renewed by this side" if self.renewing else "closed by the peer"
+            if self.renewing:
+                cause = "renewed by this side"
+            elif not engine.was_cut:
+                cause = "closed by the peer"
         except (RemoteProtocolError, Refused, trio.BrokenResourceError, trio.ClosedResourceError, OSError) as error:
-            cause = str(error) or type(error).__name__
+            failed = error
+            cause = _explain(error)
         finally:
             self.engine = None
+            if shaken:
+                self._heard = engine.heard
+                self.tell_disconnected(cause)
+            else:
+                tell_failure(core, self.endpoint, link.address, failed)
             self.lose()
             with trio.CancelScope(shield=True):
                 await link.aclose()
-        if shaken:
-            core.tell(Disconnected(self.endpoint, link.address, cause))
-        else:
-            core.tell(HandshakeFailed(self.endpoint, link.address, cause))
         return shaken, cause
+
+    def tell_disconnected(self, cause: str) -> None:
+        """A handshaken connection, if there was one, has ended."""
+        if self.connections:
+            self._core.counters.disconnects += 1
+            self._core.tell(
+                Disconnected(self.endpoint, self.address, cause, self._introduction.socket_type, self._name)
+            )
 
     async def run_accepted(self, link: Link) -> None:
         """Serve an accepted connection; the relation ends with it."""
@@ -257,15 +305,70 @@ class Session:
             self.inbound.set_limit(options.receive_hwm)
             self.inbound.set_byte_limit(options.receive_hwm_bytes)
 
-    def statistics(self) -> PeerStatistics:
-        """A snapshot."""
-        return PeerStatistics(
+    # ---- what others see
+
+    @property
+    def _name(self) -> bytes:
+        return self.peer.routing_id or self.peer.identity
+
+    def snapshot(self) -> PeerInfo:
+        """What applications see of this peer, as it is now."""
+        introduction, connected = self._introduction, self.peer.connected
+        heard = self.engine.heard if self.engine is not None else self._heard
+        now = _now()
+        return PeerInfo(
             endpoint=self.endpoint,
             address=self.address,
-            connected=self.peer.connected,
-            socket_type=self.peer.socket_type,
-            routing_id=self.peer.routing_id or self.peer.identity,
+            connected=connected,
+            socket_type=introduction.socket_type,
+            routing_id=self._name,
             outbound=self.outbound.queued,
             inbound=self.inbound.queued,
             connections=self.connections,
+            id=self.id,
+            connecting=self.connecting,
+            identity=introduction.identity,
+            mechanism=introduction.mechanism,
+            metadata=introduction.properties,
+            connected_for=now - self._since if connected and self._since is not None and now is not None else None,
+            last_heard=now - heard if heard is not None and now is not None else None,
+            drops=MappingProxyType(dict(self.peer.drops)) if self.peer.drops else _NO_DROPS,
         )
+
+
+_NO_DROPS: MappingProxyType[DropReason, int] = MappingProxyType({})
+
+
+def _now() -> float | None:
+    try:
+        return trio.current_time()
+    except RuntimeError:  # statistics may be looked at from anywhere, a debugger's thread for example
+        return None
+
+
+def _explain(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+
+
+def tell_failure(core: SocketCore, endpoint: str, address: str, error: Exception | None) -> None:
+    """A connection came to nothing; None: this side has closed it."""
+    core.counters.handshakes_failed += 1
+    core.tell(_failure(endpoint, address, error))
+
+
+def _failure(endpoint: str, address: str, error: Exception | None) -> HandshakeFailed:
+    if error is None:
+        return HandshakeFailed(endpoint, address, "closed by this side")
+    cause = _explain(error)
+    if isinstance(error, IncompatiblePeerError):
+        return IncompatiblePeer(endpoint, address, cause, error.code, error.socket_type)
+    if isinstance(error, Refused):
+        return PeerRefused(endpoint, address, cause)
+    if isinstance(error, RemoteProtocolError):
+        if error.code in (300, 400, 500):
+            return HandshakeFailedAuth(endpoint, address, cause, error.code)
+        if error.code >= PROTOCOL_UNSPECIFIED:
+            return HandshakeFailedProtocol(endpoint, address, cause, error.code)
+        return HandshakeFailed(endpoint, address, cause, error.code)
+    code = error.errno if isinstance(error, OSError) else getattr(error.__cause__, "errno", None)
+    return HandshakeFailed(endpoint, address, cause, code or errno.EPIPE)

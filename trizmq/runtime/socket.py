@@ -16,14 +16,14 @@ import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable
+from itertools import count
 from threading import get_ident
-from types import MappingProxyType
 
 import outcome
 import trio
 
 from ..errors import InternalError, UsageError
-from ..events import DropReason, Event, Statistics
+from ..events import DropReason, Event
 from ..options import ConflateOptions, SocketOptions
 from ..patterns.base import Drop, Pattern, Peer
 from ..patterns.publish import Pub
@@ -37,7 +37,7 @@ from .heart import Heart, Heartbeat
 from .home import SocketHome
 from .inproc import InprocConnection
 from .linger import linger
-from .monitor import Counters, EventWatcher, Monitor
+from .monitor import Counters, DropLedger, EventWatcher, Monitor
 from .pipe import Pipe
 from .session import Session
 
@@ -59,7 +59,10 @@ class SocketCore:
         self.pattern: Pattern
         self.sessions: set[Session] = set()
         self.counters = Counters()
+        self.peer_numbers = count(1)
         self._monitor = Monitor()
+        self.drops = DropLedger(self._monitor.tell)
+        self.drop = self.drops.count
         self._heart = Heart(self)
         self.admission = Admission(self)
         self.endpoints = EndpointTable(self)
@@ -198,7 +201,7 @@ class SocketCore:
         self.check_home()
         self._shut(self._closed_error)
         self.endpoints.stop()
-        before = self.counters.drops.get(DropReason.LINGER, 0)
+        before = self.drops.drops.get(DropReason.LINGER, 0)
         try:
             if not forcefully:
                 with trio.move_on_after(self.options.linger):
@@ -207,7 +210,7 @@ class SocketCore:
             self._scope.cancel()
             with trio.CancelScope(shield=True):
                 await self._finished.wait()
-            if discarded := self.counters.drops.get(DropReason.LINGER, 0) - before:
+            if discarded := self.drops.drops.get(DropReason.LINGER, 0) - before:
                 # whoever leaves by an exception or by Ctrl-C knows that it is abrupt
                 level = logging.INFO if forcefully else logging.WARNING
                 _log.log(level, "%s: closed with %d messages unsent, they are discarded", self.name, discarded)
@@ -294,6 +297,7 @@ class SocketCore:
             max_frames=self.options.max_frames,
             max_handshake_size=self.options.max_handshake_size,
             max_properties=self.options.max_properties,
+            metadata=tuple(self.options.metadata.items()),
         )
 
     def heartbeat(self) -> Heartbeat:
@@ -333,6 +337,7 @@ class SocketCore:
         """A peer's outbound pipe has room again."""
         if self._ended:
             return
+        self.drops.room_again(peer)
         self.pattern.writable(peer)
         self.senders.unpark_all()
         self.watchers.notify()
@@ -347,10 +352,6 @@ class SocketCore:
     def progressed(self) -> None:
         """Something was written, or a subscription changed."""
         self._changes.notify()
-
-    def drop(self, reason: DropReason, peer: Peer | None, count: int) -> None:
-        """Count messages that are not delivered."""
-        self.counters.drop(reason, count)
 
     def tell(self, event: Event) -> None:
         """Tell the watchers of events."""
@@ -415,20 +416,6 @@ class SocketCore:
         """For people: name, state and endpoints."""
         state = "closed" if self.closed else "open" if self._used else "not opened"
         return f"{self.name} {state}{self.endpoints.describe()}"
-
-    def statistics(self) -> Statistics:
-        """See :meth:`trizmq.Socket.statistics`."""
-        counters = self.counters
-        paired = [session for session in self.sessions if session.pair is not None]
-        return Statistics(
-            messages_sent=counters.messages_sent + sum(session.outbound.total for session in paired),
-            messages_received=counters.messages_received + sum(session.inbound.total for session in paired),
-            bytes_sent=counters.bytes_sent,
-            bytes_received=counters.bytes_received,
-            reconnects=counters.reconnects,
-            drops=MappingProxyType(dict(counters.drops)),
-            peers=tuple(session.statistics() for session in self.sessions),
-        )
 
     def check_settable(self) -> None:
         """Raise if options may not be set from here: an open socket belongs to its run."""

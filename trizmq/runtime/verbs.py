@@ -19,8 +19,10 @@ import trio
 from trio.abc import AsyncResource as AsyncResource
 
 from ..errors import MultipartError
+from ..events import PeerInfo
 from ..messages import Packed, Sendable, pack, unpack
 from .checkpoints import checkpoint, checkpoint_if_cancelled, enable_ki_protection
+from .peers import sender
 from .socket import SocketCore
 
 T = TypeVar("T")
@@ -214,6 +216,24 @@ class ReceiveVerbs(trio.abc.ReceiveChannel[list[bytes]]):
         return MultipartError(
             f"the next message has {len(message)} frames and recv() returns one; take it with receive() or recv_multipart()"
         )
+
+    @enable_ki_protection
+    async def receive_from(self) -> tuple[PeerInfo, list[bytes]]:
+        """:meth:`receive`, and from whom: the peer as it is now, with its address and the metadata of its handshake.
+
+        The peer may have gone meanwhile. The picture is made for each message: receive plainly where it is not needed.
+        """
+        core = self._core
+        if core.budget > 1:
+            core.budget -= 1
+            await checkpoint_if_cancelled()
+        else:
+            await checkpoint()
+            core.budget = core.options.checkpoint_every
+        core.check_home()
+        while (message := core.gate.receive()) is None:
+            await core.wait_to_receive()
+        return sender(core), unpack(message)
 
     async def wait_readable(self) -> None:
         """Wait until :meth:`receive_nowait` would not raise WouldBlock. Takes nothing; somebody else may be quicker."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from ..errors import RemoteProtocolError
+from ..events import INVALID_METADATA, MALFORMED_ERROR, PROTOCOL_UNSPECIFIED
 from ..messages import Packed
 from .frames import command_frame, encode
 
@@ -50,9 +51,15 @@ def parse_error(data: bytes) -> str:
     """The reason in the data of an ERROR command; libzmq too insists on its length octet."""
     if not data or data[0] >= len(data):
         raise RemoteProtocolError(
-            f"a malformed ERROR command: {data[:32]!r} does not hold the reason that it announces"
+            f"a malformed ERROR command: {data[:32]!r} does not hold the reason that it announces", MALFORMED_ERROR
         )
     return data[1 : data[0] + 1].decode("ascii", "backslashreplace")
+
+
+def refusal(reason: str) -> RemoteProtocolError:
+    """The error that the peer's ERROR command is to us; libzmq's handle_error_reason too knows these statuses."""
+    code = int(reason) if reason in ("300", "400", "500") else PROTOCOL_UNSPECIFIED
+    return RemoteProtocolError(f"the peer refused the connection with ERROR {reason!r}", code)
 
 
 def make_ping(ttl: float, context: bytes = b"") -> bytes:
@@ -83,19 +90,19 @@ def parse_metadata(data: bytes, most: int) -> list[tuple[str, bytes]]:
     position, end = 0, len(data)
     while position < end:
         if len(properties) == most:
-            raise RemoteProtocolError(f"metadata of more than {most} properties")
+            raise RemoteProtocolError(f"metadata of more than {most} properties", INVALID_METADATA)
         name_stop = position + 1 + data[position]
         value_start = name_stop + 4
         if value_start > end:
             raise RemoteProtocolError(
-                f"malformed metadata: the property at byte {position} ends beyond all {end} bytes"
+                f"malformed metadata: the property at byte {position} ends beyond all {end} bytes", INVALID_METADATA
             )
         name = data[position + 1 : name_stop].decode("latin-1")
         size = int.from_bytes(data[name_stop:value_start], "big")
         position = value_start + size
         if position > end:
             raise RemoteProtocolError(
-                f"malformed metadata: {size} bytes announced for {name!r}, {end - value_start} left"
+                f"malformed metadata: {size} bytes announced for {name!r}, {end - value_start} left", INVALID_METADATA
             )
         properties.append((_CANONICAL.get(name.lower(), name), data[value_start:position]))
     return properties

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import enum
+import errno
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeAlias
 
 from ..errors import IncompatiblePeerError, RemoteProtocolError
+from ..events import INVALID_METADATA
 from ..messages import Packed
 from .commands import TrafficCommands, encode_subscribing, make_metadata, make_ping, parse_metadata
 from .frame_by_frame import FrameByFrameDecoder
@@ -53,6 +55,7 @@ class PeerInfo:
     socket_type: str = ""  #: as announced, else empty
     identity: bytes = b""
     properties: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))  #: of duplicates the last
+    mechanism: str = ""  #: the security mechanism in use
 
 
 class _Phase(enum.Enum):
@@ -141,7 +144,7 @@ class Connection:
             RemoteProtocolError: the stream ended before the handshake was complete.
         """
         if not self.ready:
-            raise RemoteProtocolError(f"the peer closed the connection during {self._phase.value}")
+            raise RemoteProtocolError(f"the peer closed the connection during {self._phase.value}", errno.EPIPE)
 
     def next_batch(self, most: int) -> list[Packed]:
         """Up to ``most`` whole messages of those received, in order; empty if none is complete.
@@ -274,7 +277,8 @@ class Connection:
                     # An ERROR command would say so, but libzmq never connects again after one: we just close, as it does.
                     raise IncompatiblePeerError(
                         f"the peer is a {socket_type[:32]!r}, and {self._config.socket_type} talks to "
-                        f"{', '.join(sorted(self._config.accepts))} only"
+                        f"{', '.join(sorted(self._config.accepts))} only",
+                        socket_type=socket_type[:32],
                     )
             elif name == "Identity":
                 _checked_identity(value)
@@ -284,6 +288,7 @@ class Connection:
             known.get("Socket-Type", b"").decode("latin-1"),
             known.get("Identity", b""),
             MappingProxyType(known),
+            self._mechanism.name,
         )
 
     def _begin_traffic(self) -> None:
@@ -321,9 +326,11 @@ def _our_metadata(config: WireConfig) -> bytes:
 def _checked_identity(identity: bytes) -> bytes:
     # libzmq takes both, and aborts when such an identity meets one that it made itself (zmtp-wire.md 13.2)
     if len(identity) > _MAX_IDENTITY:
-        raise RemoteProtocolError(f"an identity of {len(identity)} bytes, more than {_MAX_IDENTITY}")
+        raise RemoteProtocolError(f"an identity of {len(identity)} bytes, more than {_MAX_IDENTITY}", INVALID_METADATA)
     if identity[:1] == b"\0":
-        raise RemoteProtocolError(f"an identity that starts with a zero byte: {identity[:32].hex(' ')}")
+        raise RemoteProtocolError(
+            f"an identity that starts with a zero byte: {identity[:32].hex(' ')}", INVALID_METADATA
+        )
     return identity
 
 

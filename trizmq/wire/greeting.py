@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..errors import IncompatiblePeerError
+from ..events import MECHANISM_MISMATCH
 
 SIGNATURE_SIZE: Final = 10
 MAJOR, MINOR = 3, 1
@@ -112,12 +113,15 @@ class Greeting:
         del buffer[:64]
         if theirs != mechanism:
             shown = theirs.rstrip(b"\0").decode("ascii", "backslashreplace")
-            raise IncompatiblePeerError(f"the peer's security mechanism is {shown!r}, ours is {self._mechanism!r}")
+            raise IncompatiblePeerError(
+                f"the peer's security mechanism is {shown!r}, ours is {self._mechanism!r}", MECHANISM_MISMATCH
+            )
         # as-server is not looked at: libzmq always sends 0. A major of 2 or above 3 is 3.1, as in libzmq.
         return PeerGreeting(Dialect.ZMTP_3, (3, 0) if (major, minor) == (3, 0) else (3, 1))
 
     def _refuse_old(self, version: str) -> None:
         if not self._old_peers:
             raise IncompatiblePeerError(
-                f"the peer speaks ZMTP {version}, which has no security mechanism, and {self._mechanism} is required here"
+                f"the peer speaks ZMTP {version}, which has no security mechanism, and {self._mechanism} is required here",
+                MECHANISM_MISMATCH,
             )

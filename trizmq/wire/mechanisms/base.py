@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, Protocol
 
 from ...errors import RemoteProtocolError
+from ...events import MALFORMED_COMMAND, UNEXPECTED_COMMAND
 from ..commands import parse_command
 
 #: The states that a connection knows; each mechanism has others of its own between them.
@@ -76,12 +77,16 @@ class Mechanism(ABC):
         """
         command = parse_command(body)
         if command is None:
-            raise RemoteProtocolError(f"a malformed command in the {self.name} handshake: {body[:32]!r}")
+            raise RemoteProtocolError(
+                f"a malformed command in the {self.name} handshake: {body[:32]!r}", MALFORMED_COMMAND
+            )
         name, data = command
         following = self.transitions.get((self.state, name))
         if following is None:
             due = b", ".join(known for state, known in self.transitions if state == self.state).decode("ascii")
-            raise RemoteProtocolError(f"unexpected command {name[:32]!r} in the {self.name} handshake, due is: {due}")
+            raise RemoteProtocolError(
+                f"unexpected command {name[:32]!r} in the {self.name} handshake, due is: {due}", UNEXPECTED_COMMAND
+            )
         self.handle(name, data)
         self.state = following
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ...errors import RemoteProtocolError
-from ..commands import ERROR, READY, make_command, parse_error
+from ..commands import ERROR, READY, make_command, parse_error, refusal
 from .base import COMPLETE, Mechanism, OurSide
 
 _GREETED = "greeted"
@@ -44,7 +43,7 @@ class Null(Mechanism):
     def handle(self, name: bytes, data: bytes) -> None:
         """Take the peer's metadata, or its refusal."""
         if name == ERROR:
-            raise RemoteProtocolError(f"the peer refused the connection with ERROR {parse_error(data)!r}")
+            raise refusal(parse_error(data))
         self.peer_metadata = data
         if self.side.server:
             self._tell()
