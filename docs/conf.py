@@ -55,7 +55,7 @@ nitpick_ignore_regex = [
     ),
     (r"py:.*", "|".join(name for name in dir(builtins) if not name.startswith("_"))),
     # Type variables and aliases have no entry of their own; the pages say what they stand for.
-    (r"py:.*", r"(trizmq\..*\.)?(T|P|S|P\.(args|kwargs)|Sendable|Frame|Packed)"),
+    (r"py:.*", r"(trizmq\..*\.)?(T|P|S|P\.(args|kwargs)|Sendable|Frame|Packed|AcceptFilter)"),
     # How a socket is put together inside; the reference lists the verbs of each type instead.
     (r"py:.*", r"trizmq\.(options|patterns|runtime|messages)\..*"),
 ]

@@ -28,7 +28,7 @@ class ReconnectStop(enum.Flag):
     REFUSED = 1  #: nobody listens there
     HANDSHAKE_FAILED = 2  #: a connection was made, and ended before its handshake was complete
     AFTER_DISCONNECT = 4  #: a connection that was in use has ended
-    UNREACHABLE = 8  #: any other reason why no connection was made: no route, an unknown name, ``connect_timeout``
+    UNREACHABLE = 8  #: no connection was made for another reason (no route, an unknown name, ``connect_timeout``)
     ALWAYS = REFUSED | HANDSHAKE_FAILED | AFTER_DISCONNECT | UNREACHABLE  #: as ``ZMQ_RECONNECT_IVL`` -1
 
 
@@ -37,9 +37,9 @@ class AcceptedPeer:
     """Who asks to be let in, as far as the operating system knows: what ``accept_filter`` is given."""
 
     endpoint: str  #: the endpoint of ours that was connected to
-    address: str  #: the other side's address as in events: ``192.0.2.7:40022``; ipc: ``localhost:uid:gid:pid`` (Linux)
-    host: str = ""  #: tcp: its IP address, for :func:`ipaddress.ip_address`; an IPv4 one as such in any case
-    pid: int | None = None  #: ipc, where the system tells (SO_PEERCRED): its process, user and group
+    address: str  #: the other side's address as in events, ``192.0.2.7:40022`` or for ipc ``localhost:uid:gid:pid`` (Linux)
+    host: str = ""  #: its IP address (tcp), for ``ipaddress.ip_address``; an IPv4 one as such in any case
+    pid: int | None = None  #: its process, user and group (ipc, where the system tells, by ``SO_PEERCRED``)
     uid: int | None = None
     gid: int | None = None
 
