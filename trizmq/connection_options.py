@@ -38,7 +38,7 @@ class AcceptedPeer:
 
     endpoint: str  #: the endpoint of ours that was connected to
     address: str  #: the other side's address as in events, ``192.0.2.7:40022`` or for ipc ``localhost:uid:gid:pid`` (Linux)
-    host: str = ""  #: its IP address (tcp), for ``ipaddress.ip_address``; an IPv4 one as such in any case
+    host: str = ""  #: its IP address (tcp), as ``ipaddress`` reads it; an IPv4 one as such in any case
     pid: int | None = None  #: its process, user and group (ipc, where the system tells, by ``SO_PEERCRED``)
     uid: int | None = None
     gid: int | None = None

@@ -66,7 +66,7 @@ async def test_five_hundred_clients_reconnect() -> None:
     """A server restarted under 500 clients: all come back, and all that they have sent meanwhile arrives."""
     count = CLIENTS if sys.platform == "linux" else 50  # elsewhere a process may open 256 files by default
     async with (
-        trizmq.Context(reconnect_interval=0.05, reconnect_interval_max=0.2) as context,
+        trizmq.Context(reconnect_interval=0.5, reconnect_interval_max=1) as context,
         context.socket(trizmq.Pull, backlog=1000) as pull,
     ):
         before = await footprint()
@@ -79,7 +79,7 @@ async def test_five_hundred_clients_reconnect() -> None:
                 await stack.enter_async_context(client)
                 client.connect(endpoint)
                 watchers.append(client.events(10_000))
-            for attempt in range(3):
+            for attempt in range(2):
                 await pull.wait_connected(count)
                 for client in clients:
                     await client.wait_connected()
@@ -92,7 +92,7 @@ async def test_five_hundred_clients_reconnect() -> None:
                 received = {await pull.recv() for _ in clients}
                 assert received == {b"%d %d" % (attempt, number) for number in range(count)}
             for client in clients:
-                assert client.statistics().reconnects == 3
+                assert client.statistics().reconnects == 2
                 assert client.statistics().dropped == 0
         pull.unbind(endpoint)
         await until(lambda: not pull.statistics().peers)
