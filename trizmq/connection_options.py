@@ -37,7 +37,9 @@ class AcceptedPeer:
     """Who asks to be let in, as far as the operating system knows: what ``accept_filter`` is given."""
 
     endpoint: str  #: the endpoint of ours that was connected to
-    address: str  #: the other side's address as in events, ``192.0.2.7:40022`` or for ipc ``localhost:uid:gid:pid`` (Linux)
+    address: (
+        str  #: the other side's address as in events, ``192.0.2.7:40022`` or for ipc ``localhost:uid:gid:pid`` (Linux)
+    )
     host: str = ""  #: its IP address (tcp), as ``ipaddress`` reads it; an IPv4 one as such in any case
     pid: int | None = None  #: its process, user and group (ipc, where the system tells, by ``SO_PEERCRED``)
     uid: int | None = None

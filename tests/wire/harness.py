@@ -157,18 +157,27 @@ def cut(data: bytes, sizes: Iterable[int]) -> Iterator[bytes]:
         yield data[at:]
 
 
+def exchange(one: Connection, other: Connection, chunk: int = 1 << 20) -> bool:
+    """Pass on all that two connections have to say to each other; whether there was anything."""
+    moved = False
+    while any([_pass_on(one, other, chunk), _pass_on(other, one, chunk)]):
+        moved = True
+    return moved
+
+
+def _pass_on(source: Connection, target: Connection, chunk: int) -> bool:
+    data = source.data_to_send()
+    for at in range(0, len(data), chunk):
+        target.receive_data(data[at : at + chunk])
+    return bool(data)
+
+
 def introduce(one: Connection, other: Connection, chunk: int = 1 << 20) -> None:
     """Let two connections shake hands."""
     one.start()
     other.start()
-    while not (one.ready and other.ready):
-        moved = False
-        for source, target in ((one, other), (other, one)):
-            if data := source.data_to_send():
-                moved = True
-                for at in range(0, len(data), chunk):
-                    target.receive_data(data[at : at + chunk])
-        assert moved, "both wait for each other"
+    exchange(one, other, chunk)
+    assert all([one.ready, other.ready]), "both wait for each other"
     assert not one.data_to_send()
     assert not other.data_to_send()
 

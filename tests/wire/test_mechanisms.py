@@ -6,14 +6,14 @@ from typing import ClassVar
 
 import pytest
 
-from tests.wire.harness import bytewise, config, connected, feed, greeting, introduce, started
+from tests.wire.harness import bytewise, config, connected, exchange, feed, greeting, introduce, started, unhex
 from trizmq.errors import IncompatiblePeerError, RemoteProtocolError
 from trizmq.messages import Packed
 from trizmq.wire.commands import make_command, make_error, make_metadata
 from trizmq.wire.connection import Connection
 from trizmq.wire.frames import command_frame
-from trizmq.wire.mechanisms.base import AUTHENTICATING, COMPLETE, Mechanism, OurSide
-from trizmq.wire.mechanisms.null import Null
+from trizmq.wire.mechanisms.base import AUTHENTICATING, COMPLETE, AuthenticationError, Mechanism, OurSide
+from trizmq.wire.mechanisms.null import AskingNull, Null
 
 
 class Xor:
@@ -23,11 +23,16 @@ class Xor:
         self.sent = 0
         self.received = -1
 
-    def seal(self, flags: int, body: bytes) -> bytes:
-        number, self.sent = self.sent, self.sent + 1
-        return bytes((number & 255, flags)) + bytes(octet ^ 0x55 for octet in body)
+    @property
+    def overhead(self) -> int:
+        return 3  # the most; it is 2
 
-    def open(self, sealed: bytes) -> tuple[int, bytes]:
+    def seal(self, flags: int, body: bytes) -> tuple[bytes, bytes]:
+        number, self.sent = self.sent, self.sent + 1
+        return bytes((number & 255, flags)), bytes(octet ^ 0x55 for octet in body)
+
+    def open(self, data: bytes, start: int, stop: int) -> tuple[int, bytes]:
+        sealed = data[start:stop]
         if len(sealed) < 2 or sealed[0] != (self.received + 1) & 255:
             raise RemoteProtocolError("a frame that is not genuine")
         self.received += 1
@@ -65,12 +70,9 @@ class Toy(Mechanism):
             case b"INITIATE" | b"READY":
                 self.peer_metadata = data
 
-    def authenticated(self, status: str) -> None:
-        if status != "200":
-            self.outgoing.append(make_error(status))
-            return
+    def admit(self) -> str:
         self.outgoing.append(make_command(b"READY", self.side.metadata))
-        self.state = COMPLETE
+        return COMPLETE
 
 
 def toys(client_type: str = "DEALER", server_type: str = "ROUTER") -> tuple[Connection, Connection]:
@@ -120,12 +122,34 @@ def test_nothing_is_read_before_the_answer() -> None:
     assert server.next_batch(10) == [b"x"]
 
 
-def test_a_refusal_is_sent() -> None:
+@pytest.mark.parametrize(("status", "told"), [("300", False), ("400", True), ("500", True)])
+def test_a_refusal_is_sent_before_the_connection_ends(status: str, told: bool) -> None:
     client, server = toys()
     introduce_up_to_the_question(client, server)
-    server.authenticated("400")
-    assert server.data_to_send() == command_frame(make_error("400"))
+    with pytest.raises(AuthenticationError, match=f"refused the peer with status {status}") as refusal:
+        server.authenticated(status)
+    assert refusal.value.status == status
+    assert server.data_to_send() == (command_frame(make_error(status)) if told else b"")
     assert not server.ready
+    assert not server.authenticating
+    with pytest.raises(RuntimeError, match="TOY asks nobody now"):
+        server.authenticated("200")
+    assert "unexpected command" in feed(server, [command_frame(make_command(b"INITIATE"))]).error
+
+
+def test_an_unknown_status_lets_nobody_in() -> None:
+    client, server = toys()
+    introduce_up_to_the_question(client, server)
+    with pytest.raises(ValueError, match="not '200x'"):
+        server.authenticated("200x")
+    assert server.authenticating
+    assert not server.data_to_send()
+
+
+def test_what_the_peer_says_before_it_is_let_in_is_bounded() -> None:
+    client, server = toys()
+    introduce_up_to_the_question(client, server)
+    assert "before the peer was let in" in feed(server, [bytes(65536)] * 5).error
 
 
 def test_guarded_traffic() -> None:
@@ -174,5 +198,73 @@ def test_a_command_out_of_turn() -> None:
 
 
 def test_null_asks_nobody() -> None:
-    with pytest.raises(NotImplementedError, match="NULL asks nobody"):
+    with pytest.raises(RuntimeError, match="NULL asks nobody now"):
         connected("ROUTER").authenticated("200")
+
+
+@pytest.mark.parametrize("asking", [("DEALER",), ("ROUTER",), ("DEALER", "ROUTER")])
+def test_null_that_asks(asking: tuple[str, ...]) -> None:
+    ends = [
+        Connection(config(kind, server=kind == "ROUTER", mechanism=AskingNull if kind in asking else Null))
+        for kind in ("DEALER", "ROUTER")
+    ]
+    with pytest.raises(AssertionError, match="both wait"):
+        introduce(ends[0], ends[1])
+    for end, kind in zip(ends, ("DEALER", "ROUTER"), strict=True):
+        assert end.authenticating == (kind in asking)
+        if end.authenticating:
+            assert (end.mechanism, end.credentials) == ("NULL", ())
+            end.authenticated("200")
+    exchange(ends[0], ends[1])
+    assert all(end.ready for end in ends)
+
+
+def test_null_that_refuses() -> None:
+    client, server = started("DEALER"), started("ROUTER", mechanism=AskingNull, server=True)
+    server.receive_data(greeting())
+    client.receive_data(greeting())
+    server.data_to_send()
+    with pytest.raises(AuthenticationError):
+        server.authenticated("400")
+    refusal = server.data_to_send()
+    assert refusal == unhex("04 0a 05 45 52 52 4f 52 03 34 30 30")
+    with pytest.raises(AuthenticationError, match="the peer refused") as error:
+        client.receive_data(refusal)
+    assert error.value.status == "400"
+
+
+def test_null_that_asks_takes_no_old_peers() -> None:
+    for data in (b"\1\0", greeting()[:10] + b"\1", greeting()[:10] + b"\0"):
+        with pytest.raises(IncompatiblePeerError, match="NULL is required"):
+            started("ROUTER", mechanism=AskingNull).receive_data(data)
+
+
+def test_sealed_frames_are_a_little_larger_than_the_limit() -> None:
+    ends = [
+        Connection(config(kind, server=kind == "ROUTER", mechanism=Toy, max_message_size=100, max_frames=3))
+        for kind in ("DEALER", "ROUTER")
+    ]
+    meet(*ends)
+    client, server = ends
+    assert feed(server, client.encode([bytes(100), [bytes(50), bytes(50)], [b"", b"", b""]])).messages == [
+        bytes(100),
+        [bytes(50), bytes(50)],
+        [b"", b"", b""],
+    ]
+    for message in (bytes(103), bytes(101), [bytes(50), bytes(51)], [b"", b"", b"", b""]):
+        client, server = (
+            Connection(config(kind, server=kind == "ROUTER", mechanism=Toy, max_message_size=100, max_frames=3))
+            for kind in ("DEALER", "ROUTER")
+        )
+        meet(client, server)
+        outcome = feed(server, client.encode([b"before", message]))
+        assert outcome.messages == [b"before"]
+        assert "a message of more than" in outcome.error
+
+
+def test_commands_are_sealed_when_they_are_sent() -> None:
+    client, server = toys()
+    meet(client, server)
+    client.ping(1.0)
+    first = client.encode([b"first"])
+    assert feed(server, [*first, client.data_to_send()]).messages == [b"first"]

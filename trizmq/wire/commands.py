@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 from ..errors import RemoteProtocolError
-from ..events import INVALID_METADATA, MALFORMED_ERROR, PROTOCOL_UNSPECIFIED
+from ..events import INVALID_METADATA, MALFORMED_ERROR
 from ..messages import Packed
 from .frames import command_frame, encode
 
@@ -54,12 +54,6 @@ def parse_error(data: bytes) -> str:
             f"a malformed ERROR command: {data[:32]!r} does not hold the reason that it announces", MALFORMED_ERROR
         )
     return data[1 : data[0] + 1].decode("ascii", "backslashreplace")
-
-
-def refusal(reason: str) -> RemoteProtocolError:
-    """The error that the peer's ERROR command is to us; libzmq's handle_error_reason too knows these statuses."""
-    code = int(reason) if reason in ("300", "400", "500") else PROTOCOL_UNSPECIFIED
-    return RemoteProtocolError(f"the peer refused the connection with ERROR {reason!r}", code)
 
 
 def make_ping(ttl: float, context: bytes = b"") -> bytes:
@@ -135,13 +129,12 @@ class TrafficCommands:
     All others are ignored, malformed ones too, as libzmq does: later versions may add commands.
     """
 
-    __slots__ = ("_out", "_publisher", "frame", "ttl")
+    __slots__ = ("_publisher", "pending", "ttl")
 
-    def __init__(self, out: bytearray, publisher: bool) -> None:
-        self._out = out
+    def __init__(self, publisher: bool) -> None:
         self._publisher = publisher
-        #: How the body of a command becomes a frame on this connection.
-        self.frame: Callable[[bytes], bytes] = command_frame
+        #: Bodies of commands to send. They become frames when they are taken to be sent: nonces must go out in order.
+        self.pending: list[bytes] = []
         #: Seconds of silence after which the peer wants to be given up, as its last PING said; 0.0: never.
         self.ttl = 0.0
 
@@ -154,9 +147,5 @@ class TrafficCommands:
                 return b"\x00" + topic
             case (b"PING", data) if len(data) >= 2:  # libzmq answers shorter ones with stale memory
                 self.ttl = int.from_bytes(data[:2], "big") / 10
-                self.send(make_command(PONG, data[2 : 2 + MAX_CONTEXT]))
+                self.pending.append(make_command(PONG, data[2 : 2 + MAX_CONTEXT]))
         return None
-
-    def send(self, body: bytes) -> None:
-        """Queue a command."""
-        self._out += self.frame(body)

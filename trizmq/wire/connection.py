@@ -17,8 +17,8 @@ from .frame_by_frame import FrameByFrameDecoder
 from .frames import Decoder, command_frame, encode, frame_header, parse_header
 from .frames_v1 import encode_v1, frame_header_v1, open_frame_v1, parse_header_v1
 from .greeting import Dialect, Greeting
-from .guarded import Guarded
-from .mechanisms.base import AUTHENTICATING, COMPLETE, Mechanism, OurSide
+from .guarded import GuardedDecoder, GuardedEncoder
+from .mechanisms.base import AUTHENTICATING, COMPLETE, AuthenticationError, Mechanism, OurSide
 from .mechanisms.null import Null
 
 _READ_SIZE = 64 * 1024
@@ -70,6 +70,7 @@ class Connection:
 
     __slots__ = (
         "_buffer",
+        "_command_frame",
         "_commands",
         "_config",
         "_decoder",
@@ -84,7 +85,8 @@ class Connection:
         "ready",
     )
 
-    #: The buffers to write for a batch of messages; chosen once, when the peer is known. It keeps no state.
+    #: The buffers to write for a batch of messages; chosen once, when the peer is known. Where a mechanism protects the
+    #: traffic the same batch gives other bytes each time, of the same number, and what was encoded first must be sent first.
     encode: Callable[[list[Packed]], list[bytes]]
 
     def __init__(self, config: WireConfig) -> None:
@@ -101,7 +103,8 @@ class Connection:
         self._dialect = Dialect.ZMTP_3
         self._buffer = bytearray()  # what was received and not understood yet, until the traffic begins
         self._out = bytearray()
-        self._commands = TrafficCommands(self._out, config.socket_type in ("PUB", "XPUB"))
+        self._commands = TrafficCommands(config.socket_type in ("PUB", "XPUB"))
+        self._command_frame = command_frame
         self._decoder = Decoder(config.max_message_size, config.max_frames, self._commands.receive)
         self._read_size = _READ_SIZE
         self.encode = _encode_too_early
@@ -116,7 +119,11 @@ class Connection:
 
     def data_to_send(self) -> bytes:
         """The bytes of greeting and commands that are due now; they are then forgotten here."""
-        if not self._out:
+        if self._commands.pending:
+            for body in self._commands.pending:
+                self._out += self._command_frame(body)
+            self._commands.pending.clear()
+        elif not self._out:
             return b""
         data = bytes(self._out)
         self._out.clear()
@@ -170,16 +177,39 @@ class Connection:
     def ping(self, ttl: float, context: bytes = b"") -> None:
         """Queue a PING. Peers before ZMTP 3.0 have no such command, they get nothing."""
         if self.peer.version >= (3, 0):
-            self._commands.send(make_ping(ttl, context))
+            self._commands.pending.append(make_ping(ttl, context))
 
     @property
     def authenticating(self) -> bool:
         """Whether somebody has to be asked for this peer; the handshake rests until :meth:`authenticated`."""
         return self._mechanism.state == AUTHENTICATING
 
+    @property
+    def mechanism(self) -> str:
+        """The name of our mechanism, as in the greeting and in a ZAP request."""
+        return self._mechanism.name
+
+    @property
+    def credentials(self) -> tuple[bytes, ...]:
+        """What the peer proves itself with while :attr:`authenticating`: the credential frames of a ZAP request (RFC 27).
+
+        Nothing under NULL, user name and password under PLAIN, the 32 bytes of its public key under CURVE.
+        """
+        return self._mechanism.credentials
+
     def authenticated(self, status: str) -> None:
-        """Go on with the handshake; "200" lets the peer in (the status codes of ZAP, RFC 27)."""
-        self._mechanism.authenticated(status)
+        """Go on with the handshake; "200" lets the peer in (the status codes of ZAP, RFC 27).
+
+        Raises:
+            AuthenticationError: any other status. What :meth:`data_to_send` then gives, an ERROR command or nothing, is to
+                be written before the connection is closed.
+            RemoteProtocolError: the peer is let in, and what it says or has said next breaks the protocol.
+        """
+        try:
+            self._mechanism.authenticated(status)
+        except AuthenticationError:
+            self._send_commands()
+            raise
         self._handshake_moved()
         self._advance()
 
@@ -233,6 +263,8 @@ class Connection:
 
     def _receive_command(self) -> bool:
         if self._mechanism.state == AUTHENTICATING:
+            if len(self._buffer) > _READ_SIZE_BUSY:  # there is nothing that the peer may say before our answer
+                raise RemoteProtocolError(f"{len(self._buffer)} bytes before the peer was let in")
             return False
         # The COMMAND flag is not looked at here, as in libzmq.
         body = self._take_frame(parse_header, self._config.max_handshake_size, "handshake command")
@@ -299,10 +331,10 @@ class Connection:
             self.encode = encode_v1
             self._decoder = FrameByFrameDecoder(*limits, parse_header_v1, open_frame_v1)
         elif guard := self._mechanism.guard:
-            guarded = Guarded(guard, subscribing)
-            self.encode = guarded.encode
-            self._commands.frame = guarded.command_frame
-            self._decoder = FrameByFrameDecoder(*limits, parse_header, guarded.open_frame)
+            encoder = GuardedEncoder(guard, subscribing)
+            self.encode = encoder.encode
+            self._command_frame = encoder.command_frame
+            self._decoder = GuardedDecoder(*limits, guard)
         elif subscribing:
             self.encode = encode_subscribing
         else:

@@ -1,4 +1,4 @@
-"""Decoding frame by frame, for the traffic that is rare (ZMTP 1.0) or slow for other reasons (protected frames)."""
+"""Decoding frame by frame, for traffic that is rare: version 1 framing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..errors import RemoteProtocolError
 from ..messages import Packed
-from .frames import COMMAND, MORE, Decoder
+from .frames import Decoder
 
 
 class FrameByFrameDecoder(Decoder):
@@ -36,7 +36,7 @@ class FrameByFrameDecoder(Decoder):
             while len(messages) < most:
                 if (frame := self._next_frame()) is None:
                     break
-                self._take(*frame, messages)
+                self._take(*self._open(*frame), messages)
             else:
                 self.has_input = self._position < len(self._data) or self._body is not None
         except RemoteProtocolError as error:
@@ -59,22 +59,3 @@ class FrameByFrameDecoder(Decoder):
             self._begin_body(flags, start, stop - len(self._data))
             return None
         return flags, self._data[start:stop]
-
-    def _take(self, flags: int, body: bytes, messages: list[Packed]) -> None:
-        flags, body = self._open(flags, body)
-        if flags & COMMAND:
-            if (message := self._command(body)) is not None:
-                messages.append(message)
-            return
-        frames = self._frames or []
-        self._size = self._size + len(body) if frames else len(body)
-        if self._size > self._max_size:
-            raise RemoteProtocolError(self._too_large(len(body), frames))
-        frames.append(body)
-        if flags & MORE:
-            if len(frames) >= self._max_frames:
-                raise RemoteProtocolError(self._too_many_frames())
-            self._frames = frames
-        else:
-            messages.append(frames if len(frames) > 1 else body)
-            self._frames = None

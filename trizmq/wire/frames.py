@@ -214,6 +214,25 @@ class Decoder:
     def _too_many_frames(self) -> str:
         return f"a message of more than {self._max_frames} frames"
 
+    def _take(self, flags: int, body: bytes, messages: list[Packed]) -> None:
+        """What a decoder that takes no short cuts does with a frame: its own flags, its own body."""
+        if flags & COMMAND:
+            if (message := self._command(body)) is not None:
+                messages.append(message)
+            return
+        frames = self._frames or []
+        self._size = self._size + len(body) if frames else len(body)
+        if self._size > self._max_size:
+            raise RemoteProtocolError(self._too_large(len(body), frames))
+        frames.append(body)
+        if flags & MORE:
+            if len(frames) >= self._max_frames:
+                raise RemoteProtocolError(self._too_many_frames())
+            self._frames = frames
+        else:
+            messages.append(frames if len(frames) > 1 else body)
+            self._frames = None
+
     def decode(self, most: int) -> list[Packed]:
         """Up to ``most`` whole messages, in order.
 

@@ -9,11 +9,25 @@ from typing import ClassVar, Final, Protocol
 
 from ...errors import RemoteProtocolError
 from ...events import MALFORMED_COMMAND, UNEXPECTED_COMMAND
-from ..commands import parse_command
+from ..commands import make_error, parse_command, parse_error
 
 #: The states that a connection knows; each mechanism has others of its own between them.
 AUTHENTICATING: Final = "authenticating"  #: somebody outside is to be asked; no command is read until the answer
 COMPLETE: Final = "complete"  #: traffic may flow
+REFUSED: Final = "refused"  #: one side has sent the other away; nothing more is understood
+
+#: The status codes of ZAP (RFC 27) with which a peer is sent away. It is told 400 and 500 in an ERROR command, but not 300,
+#: a temporary refusal: an ERROR keeps a libzmq client away for good, a connection that closes does not (zmtp-wire.md 11).
+_REFUSALS: Final = {"300": False, "400": True, "500": True}
+
+
+class AuthenticationError(RemoteProtocolError):
+    """An authenticator said no: ours to the peer, or the peer's to us."""
+
+    def __init__(self, text: str, status: str) -> None:
+        super().__init__(text, int(status))
+        #: Its answer, a status code of ZAP: "300", "400" or "500".
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +39,24 @@ class OurSide:
 
 
 class FrameGuard(Protocol):
-    """Protects the frames of traffic, for the mechanisms that do (CURVE, GSSAPI). Flags are ZMTP's MORE and COMMAND."""
+    """Protects the frames of traffic, for the mechanisms that do (CURVE, GSSAPI). Flags are ZMTP's MORE and COMMAND.
 
-    def seal(self, flags: int, body: bytes) -> bytes:
-        """The body of the message frame that carries this frame."""
+    What was sealed first must be sent first: nonces count upwards.
+    """
 
-    def open(self, sealed: bytes) -> tuple[int, bytes]:
-        """Flags and body of the frame that a message frame carries; RemoteProtocolError if it is not genuine."""
+    @property
+    def overhead(self) -> int:
+        """The most bytes by which a sealed frame is longer than its body."""
+
+    def seal(self, flags: int, body: bytes) -> tuple[bytes, bytes]:
+        """The body of the message frame that carries this frame, in two pieces; the second is the large one."""
+
+    def open(self, data: bytes, start: int, stop: int) -> tuple[int, bytes]:
+        """Flags and body of the frame that is carried by the message frame whose body is ``data[start:stop]``.
+
+        Raises:
+            RemoteProtocolError: it is not genuine.
+        """
 
 
 class Mechanism(ABC):
@@ -48,11 +73,13 @@ class Mechanism(ABC):
     #: (state, command name) -> the state after that command was received.
     transitions: ClassVar[Mapping[tuple[str, bytes], str]]
 
-    __slots__ = ("guard", "outgoing", "peer_metadata", "side", "state")
+    __slots__ = ("credentials", "guard", "outgoing", "peer_metadata", "side", "state")
 
     def __init__(self, side: OurSide, state: str) -> None:
         self.side = side
         self.state = state
+        #: What the peer proves itself with, in state AUTHENTICATING: the credential frames of a ZAP request (RFC 27).
+        self.credentials: tuple[bytes, ...] = ()
         #: Bodies of commands to send now.
         self.outgoing: list[bytes] = []
         #: What the peer's READY or INITIATE told, when the state is complete.
@@ -77,8 +104,10 @@ class Mechanism(ABC):
         """
         command = parse_command(body)
         if command is None:
+            # Its bytes are not shown: they may hold a password.
+            announced = f"a name of {body[0]} bytes in {len(body)}" if body else "it is empty"
             raise RemoteProtocolError(
-                f"a malformed command in the {self.name} handshake: {body[:32]!r}", MALFORMED_COMMAND
+                f"a malformed command in the {self.name} handshake: {announced}", MALFORMED_COMMAND
             )
         name, data = command
         following = self.transitions.get((self.state, name))
@@ -95,5 +124,35 @@ class Mechanism(ABC):
         """Act on a command that is right in this state."""
 
     def authenticated(self, status: str) -> None:
-        """The answer to the question of state AUTHENTICATING: "200" to let the peer in (ZAP's status codes, RFC 27)."""
+        """The answer to the question of state AUTHENTICATING: "200" to let the peer in (ZAP's status codes, RFC 27).
+
+        Raises:
+            AuthenticationError: it was another one; the command in ``outgoing``, if any, is to be sent all the same.
+        """
+        if self.state != AUTHENTICATING:
+            raise RuntimeError(f"{self.name} asks nobody now")
+        if status == "200":
+            self.state = self.admit()
+        elif (told := _REFUSALS.get(status)) is None:
+            raise ValueError(f"the status of an authentication is 200, 300, 400 or 500, not {status!r}")
+        else:
+            self.state = REFUSED
+            if told:
+                self.outgoing.append(self.make_refusal(status))
+        self.credentials = ()
+        if self.state == REFUSED:
+            raise AuthenticationError(f"the authenticator refused the peer with status {status}", status)
+
+    def admit(self) -> str:
+        """The peer may come in: say so to it, and give the state that follows AUTHENTICATING."""
         raise NotImplementedError(f"{self.name} asks nobody")
+
+    def make_refusal(self, status: str) -> bytes:
+        """The command that sends the peer away."""
+        return make_error(status)
+
+    def refused(self, data: bytes) -> RemoteProtocolError:
+        """What the data of the peer's ERROR command means."""
+        reason = parse_error(data)
+        text = f"the peer refused the connection with ERROR {reason!r}"
+        return AuthenticationError(text, reason) if reason in _REFUSALS else RemoteProtocolError(text)

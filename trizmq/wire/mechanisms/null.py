@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ..commands import ERROR, READY, make_command, parse_error, refusal
-from .base import COMPLETE, Mechanism, OurSide
+from ..commands import ERROR, READY, make_command
+from .base import AUTHENTICATING, COMPLETE, REFUSED, Mechanism, OurSide
 
 _GREETED = "greeted"
-_REFUSED = "refused"
 
 
 class Null(Mechanism):
@@ -22,7 +21,7 @@ class Null(Mechanism):
     secure: ClassVar[bool] = False
     transitions: ClassVar = {
         (_GREETED, READY): COMPLETE,
-        (_GREETED, ERROR): _REFUSED,
+        (_GREETED, ERROR): REFUSED,
     }
 
     __slots__ = ()
@@ -43,10 +42,31 @@ class Null(Mechanism):
     def handle(self, name: bytes, data: bytes) -> None:
         """Take the peer's metadata, or its refusal."""
         if name == ERROR:
-            raise refusal(parse_error(data))
+            raise self.refused(data)
         self.peer_metadata = data
         if self.side.server:
             self._tell()
 
     def _tell(self) -> None:
         self.outgoing.append(make_command(READY, self.side.metadata))
+
+
+class AskingNull(Null):
+    """NULL that asks an authenticator, by the peer's address, on either side: a libzmq socket with a ZAP domain does.
+
+    It asks when it has the peer's greeting, before anything is told: were it to wait for the peer's READY, two sides that
+    ask would wait for each other. Peers too old to be refused with an ERROR are not let in, as in libzmq.
+    """
+
+    secure: ClassVar[bool] = True
+
+    __slots__ = ()
+
+    def start(self) -> None:
+        """Ask first."""
+        self.state = AUTHENTICATING
+
+    def admit(self) -> str:
+        """Tell our metadata, if it is our turn."""
+        super().start()
+        return _GREETED
