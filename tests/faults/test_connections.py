@@ -220,7 +220,7 @@ async def test_slow_readers() -> None:
             assert source_and_number(await sub.recv()) == ("news", number)  # the fast one misses nothing
         statistics = pub.statistics()
         queued = sum(peer.outbound for peer in statistics.peers)
-        assert queued <= slow_readers * 50
+        assert queued <= slow_readers * (50 + 1)  # one may have gone out in part
         assert statistics.messages_sent + queued + statistics.drops[trizmq.DropReason.SEND_HWM] == count * (
             1 + slow_readers
         )

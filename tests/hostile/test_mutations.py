@@ -198,14 +198,16 @@ async def all_gone(socket: Any) -> None:
 
 async def stays_the_same(storm: Callable[[int], Any], count: int) -> None:
     """A first storm fills caches; after a second there must be what there was after the first."""
-    await storm(max(100, count // 10))
+    await storm(max(600, count // 10))
     before = await footprint()
     await storm(count)
     after = await footprint()
     print(f"{before}\n{after}")
     assert after.tasks == before.tasks
     assert after.descriptors == before.descriptors
-    assert after.objects < before.objects + 500
+    # Trio keeps up to a thousand deadlines that were taken back (here: of handshakes) before it clears them out, a scope, a
+    # tuple and a reason each. A connection that is left behind is dozens of objects.
+    assert after.objects < before.objects + 4000
     assert after.resident < before.resident + 10_000_000
 
 

@@ -94,6 +94,11 @@ class Engine:
         return self._pulse.last_heard if self._pulse is not None else trio.current_time()
 
     @property
+    def in_part(self) -> int:
+        """1 while a message that was written directly has gone out in part: it is in no queue, and not sent."""
+        return int(self._rest_message is not None)
+
+    @property
     def was_cut(self) -> bool:
         """Whether this side has ended the connection."""
         return self._scope.cancel_called
@@ -286,7 +291,7 @@ class Engine:
         rest_message = self._rest_message
         if self._rest:
             first.append(self._rest)
-            self._rest, self._rest_message = b"", None
+            self._rest = b""
         if self._control:
             first.append(self._control)
             self._control = b""
@@ -299,6 +304,7 @@ class Engine:
             self._put_back(batch, rest_message, link.bytes_sent - before - sum(map(len, first)), outbound)
             raise
         finally:
+            self._rest_message = None
             self._last_write = perf_counter()
             counters.bytes_sent += link.bytes_sent - before
         counters.messages_sent += len(batch) + (rest_message is not None)

@@ -322,7 +322,7 @@ class Session:
             connected=connected,
             socket_type=introduction.socket_type,
             routing_id=self._name,
-            outbound=self.outbound.queued,
+            outbound=self.outbound.queued + (self.engine.in_part if self.engine is not None else 0),
             inbound=self.inbound.queued,
             connections=self.connections,
             id=self.id,
