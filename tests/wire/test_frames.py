@@ -254,3 +254,32 @@ def test_a_violation_frees_what_was_kept() -> None:
     with pytest.raises(RemoteProtocolError, match="after 1 in others"):
         decoder.decode(10)
     assert decoder._data == b""
+
+
+def test_a_lone_short_message_obeys_the_limits() -> None:
+    """The short cut for one message of one or two short frames, which is all that a round trip has."""
+
+    def decoder(max_size: int = 1 << 20, max_frames: int = 10) -> Decoder:
+        return Decoder(max_size, max_frames, lambda body: None)
+
+    for data, messages in (
+        (b"\0\3abc", [b"abc"]),
+        (b"\0\0", [b""]),
+        (b"\1\0\0\3abc", [[b"", b"abc"]]),
+        (b"\1\2id\0\0", [[b"id", b""]]),
+        (b"\1\0\1\0\0\1x", [[b"", b"", b"x"]]),
+        (b"\0\3abc\0\1d", [b"abc", b"d"]),
+    ):
+        one = decoder()
+        one.feed(data)
+        assert one.decode(10) == messages
+        assert not one.has_input
+        assert one.decode(10) == []
+    few = decoder(max_frames=1)
+    few.feed(b"\1\0\0\3abc")
+    with pytest.raises(RemoteProtocolError, match="more than 1 frames"):
+        few.decode(10)
+    small = decoder(max_size=2)
+    small.feed(b"\0\3abc")
+    with pytest.raises(RemoteProtocolError, match="more than 2 bytes"):
+        small.decode(10)

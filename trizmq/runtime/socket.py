@@ -81,6 +81,7 @@ class SocketCore:
         # ---- for the verbs
         self.thread = 0
         self.budget = 1
+        self.every = 1  # the option checkpoint_every, which the verbs look at often
         self.senders = ParkingLot()
         self.receivers = ParkingLot()
         self.watchers = Watchers()  # wait_readable, wait_writable, pollers
@@ -99,6 +100,7 @@ class SocketCore:
         self.thread = get_ident()
         self._token = trio.lowlevel.current_trio_token()
         self.pattern = self._make_pattern(self.drop)
+        self.every = self.options.checkpoint_every
         self._opened, self._finished = trio.Event(), trio.Event()
         self.name = home.admit(self)
         if isinstance(self.pattern, Pub):
@@ -329,7 +331,7 @@ class SocketCore:
             return
         self.pattern.arrived(peer)
         self.receivers.unpark_all()
-        if self.exclusive:
+        if self.exclusive and self.senders:
             self.senders.unpark_all()  # a stale reply that arrives may be what a REQ has waited for
         self.watchers.notify()
 
@@ -364,14 +366,14 @@ class SocketCore:
         if self.exclusive and self.senders:
             raise trio.BusyResourceError(f"another task is sending on {self.name}")
         await self.senders.park()
-        self.budget = self.options.checkpoint_every
+        self.budget = self.every
 
     async def wait_to_receive(self) -> None:
         """Park a task that found no message. Woken, it tries again."""
         if self.exclusive and self.receivers:
             raise trio.BusyResourceError(f"another task is receiving from {self.name}")
         await self.receivers.park()
-        self.budget = self.options.checkpoint_every
+        self.budget = self.every
 
     async def wait_ready(self, ready: Callable[[Pattern], bool]) -> None:
         """Wait until the pattern can do something."""
@@ -426,6 +428,7 @@ class SocketCore:
         """Apply an option that was set while the socket is open."""
         if not self._used:
             return
+        self.every = self.options.checkpoint_every
         if "_hwm" in name:
             for session in self.sessions:
                 session.resize()

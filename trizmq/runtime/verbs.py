@@ -58,7 +58,7 @@ class SendVerbs(trio.abc.SendChannel[Sendable]):
             await checkpoint_if_cancelled()
         else:
             await checkpoint()
-            core.budget = core.options.checkpoint_every
+            core.budget = core.every
         if get_ident() != core.thread:
             core.check_home()
         while not core.gate.send(packed):
@@ -86,7 +86,7 @@ class SendVerbs(trio.abc.SendChannel[Sendable]):
         batch = [message if type(message) is bytes else pack(message) for message in messages]
         core = self._core
         await checkpoint()
-        core.budget = core.options.checkpoint_every
+        core.budget = core.every
         core.check_home()
         sent = 0
         send = core.gate.send
@@ -156,7 +156,7 @@ class ReceiveVerbs(trio.abc.ReceiveChannel[list[bytes]]):
             await checkpoint_if_cancelled()
         else:
             await checkpoint()
-            core.budget = core.options.checkpoint_every
+            core.budget = core.every
         if get_ident() != core.thread:
             core.check_home()
         while (message := core.gate.receive()) is None:
@@ -183,7 +183,7 @@ class ReceiveVerbs(trio.abc.ReceiveChannel[list[bytes]]):
             raise ValueError(f"max_messages is at least 1, not {max_messages}")
         core = self._core
         await checkpoint()
-        core.budget = core.options.checkpoint_every
+        core.budget = core.every
         core.check_home()
         while not (messages := core.gate.receive_many(max_messages)):
             await core.wait_to_receive()
@@ -202,7 +202,7 @@ class ReceiveVerbs(trio.abc.ReceiveChannel[list[bytes]]):
             await checkpoint_if_cancelled()
         else:
             await checkpoint()
-            core.budget = core.options.checkpoint_every
+            core.budget = core.every
         if get_ident() != core.thread:
             core.check_home()
         while (message := core.gate.receive()) is None:
@@ -229,7 +229,7 @@ class ReceiveVerbs(trio.abc.ReceiveChannel[list[bytes]]):
             await checkpoint_if_cancelled()
         else:
             await checkpoint()
-            core.budget = core.options.checkpoint_every
+            core.budget = core.every
         core.check_home()
         while (message := core.gate.receive()) is None:
             await core.wait_to_receive()
@@ -345,7 +345,8 @@ class RequestVerb:
         packed = message if type(message) is bytes else pack(message)
         core = self._core
         await checkpoint_if_cancelled()
-        core.check_home()
+        if get_ident() != core.thread:
+            core.check_home()
         if core.requesting:
             raise trio.BusyResourceError(
                 f"another request is under way on {core.name}: one socket asks one thing at a time"

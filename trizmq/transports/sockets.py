@@ -59,7 +59,8 @@ class SocketLink(trio.abc.HalfCloseableStream):
         if size < 1:
             raise ValueError(f"max_bytes is at least 1, not {size}")
         while True:
-            self._check_open()
+            if self._closed:
+                self._check_open()
             if self._drained:
                 await trio.lowlevel.wait_readable(self._socket)
             else:
@@ -111,7 +112,8 @@ class SocketLink(trio.abc.HalfCloseableStream):
 
     def send_now(self, buffer: Buffer) -> int:
         """See :meth:`Link.send_now`."""
-        self._check_open()
+        if self._closed:
+            self._check_open()
         try:
             sent = self._socket.send(buffer)
         except (BlockingIOError, InterruptedError):
