@@ -293,7 +293,7 @@ async def test_the_timeout_runs_from_the_first_ping_without_answer(pulse: Pulse)
 async def test_it_takes_two_looks(pulse: Pulse) -> None:
     pulse.asked(101)
     assert not pulse.lost(200, 0, reading=True)
-    pulse.heard(200)
+    pulse.last_heard, pulse.fresh = 200, True
     assert not lost(pulse, 201)
     pulse.asked(202)
     assert not pulse.lost(300, 0, reading=True)

@@ -114,11 +114,19 @@ class Outcome:
     ready: bool = False
 
 
-def feed(connection: Connection, chunks: Iterable[bytes], most: int = 1000, eof: bool = False) -> Outcome:
-    """Run a connection like an engine: chunk by chunk, taking everything there is, until an error."""
+def feed(
+    connection: Connection, chunks: Iterable[bytes], most: int = 1000, *, eof: bool = False, short: bool = False
+) -> Outcome:
+    """Run a connection like an engine: chunk by chunk, taking everything there is, until an error.
+
+    ``short``: as a receiver that reads for itself, by the short way where there is one.
+    """
     outcome = Outcome()
     try:
         for chunk in chunks:
+            if short and (message := connection.whole(chunk)) is not None:
+                outcome.messages.append(message)
+                continue
             connection.receive_data(chunk)
             while connection.has_input:
                 batch = connection.next_batch(most)

@@ -241,7 +241,8 @@ def test_any_bytes(parts: list[bytes]) -> None:
     data = b"".join(parts)
     for connect in (connected, connected_1_0, connected_2_0):
         results = [
-            feed(connect("ROUTER", max_message_size=600, max_frames=4), chunks, most)
+            feed(connect("ROUTER", max_message_size=600, max_frames=4), chunks, most, short=short)
+            for short in (False, True)
             for chunks in ([data], list(bytewise(data)), list(cut(data, [5] * len(data))))
             for most in (1, 3, 1000)
         ]
@@ -256,30 +257,42 @@ def test_a_violation_frees_what_was_kept() -> None:
     assert decoder._data == b""
 
 
-def test_a_lone_short_message_obeys_the_limits() -> None:
-    """The short cut for one message of one or two short frames, which is all that a round trip has."""
-
+def test_a_lone_short_message_is_easily_seen() -> None:
     def decoder(max_size: int = 1 << 20, max_frames: int = 10) -> Decoder:
         return Decoder(max_size, max_frames, lambda body: None)
 
-    for data, messages in (
-        (b"\0\3abc", [b"abc"]),
-        (b"\0\0", [b""]),
-        (b"\1\0\0\3abc", [[b"", b"abc"]]),
-        (b"\1\2id\0\0", [[b"id", b""]]),
-        (b"\1\0\1\0\0\1x", [[b"", b"", b"x"]]),
-        (b"\0\3abc\0\1d", [b"abc", b"d"]),
+    for data, message in (
+        (b"\0\3abc", b"abc"),
+        (b"\0\0", b""),
+        (b"\1\0\0\3abc", [b"", b"abc"]),
+        (b"\1\2id\0\0", [b"id", b""]),
     ):
-        one = decoder()
-        one.feed(data)
-        assert one.decode(10) == messages
-        assert not one.has_input
-        assert one.decode(10) == []
-    few = decoder(max_frames=1)
-    few.feed(b"\1\0\0\3abc")
-    with pytest.raises(RemoteProtocolError, match="more than 1 frames"):
-        few.decode(10)
-    small = decoder(max_size=2)
-    small.feed(b"\0\3abc")
-    with pytest.raises(RemoteProtocolError, match="more than 2 bytes"):
-        small.decode(10)
+        assert decoder().whole(data) == message
+        assert decoder(max_size=2).whole(data) is None, "whoever sets so low a limit pays for having it looked at"
+        for at in range(len(data)):
+            assert decoder().whole(data[:at]) is None
+        for more in (b"x", b"\0\1d"):
+            assert decoder().whole(data + more) is None
+    assert decoder(max_frames=1).whole(b"\1\0\0\3abc") is None
+    for other in (b"\1\0\1\0\0\1x", b"\4\5\4PING", b"\1\0\4\5\4PING", b"\2" + bytes(7) + b"\1x", b"\1\3abc\0"):
+        assert decoder().whole(other) is None
+
+
+@pytest.mark.parametrize("before", [b"\0", b"\0\2", b"\0\2a", b"\1\1a", b"\1\0\0\4abc", b"\2" + b"\xff" * 8])
+def test_nothing_is_easily_seen_in_the_middle(before: bytes) -> None:
+    decoder = Decoder(1 << 20, 10, lambda body: None)
+    decoder.feed(before)
+    if before[0] == 2:
+        with pytest.raises(RemoteProtocolError):
+            decoder.decode(10)
+    else:
+        assert decoder.decode(10) == []
+    assert decoder.whole(b"\0\1x") is None
+
+
+def test_what_is_injected_comes_first() -> None:
+    decoder = Decoder(1 << 20, 10, lambda body: None)
+    decoder.inject(b"\1")
+    assert decoder.whole(b"\0\1x") is None
+    decoder.feed(b"\0\1x")
+    assert decoder.decode(10) == [b"\1", b"x"]

@@ -37,8 +37,9 @@ class FairQueue:
         """The peer has messages; it gets its turn after those that were waiting."""
         if not peer.ready:
             peer.ready = True
-            self._ready.append(peer)
-            self._ready_changed()
+            ready = self._ready
+            self._single = [] if ready else peer.batch
+            ready.append(peer)
 
     def _ready_changed(self) -> None:
         """Called after each change of who is ready, or of the batch of who is alone."""
@@ -146,7 +147,8 @@ class FairQueue:
             batch = self._admit(peer, batch)
         batch.reverse()
         peer.batch = batch
-        self._ready_changed()
+        if len(self._ready) == 1:
+            self._single = batch
 
     def _give_credit(self, peer: Peer) -> None:
         if peer.taken:
@@ -195,9 +197,7 @@ class FairQueuing(Pattern):
         self.queue = queue = FairQueue(admit)
         self.receive = queue.receive  # type: ignore[method-assign]  # one Python call less per message
         self.receive_many = queue.receive_many  # type: ignore[method-assign]  # the same
-
-    def arrived(self, peer: Peer) -> None:
-        self.queue.arrived(peer)
+        self.arrived = queue.arrived  # type: ignore[method-assign]  # the same
 
     def unreceive(self, message: Packed) -> None:
         self.queue.unreceive(message)

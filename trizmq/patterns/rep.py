@@ -25,6 +25,7 @@ class Rep(Pattern):
     def __init__(self, drop: Drop, options: SocketOptions) -> None:
         super().__init__(drop, options)
         self._queue = FairQueue(self._admit)
+        self.arrived = self._queue.arrived  # type: ignore[method-assign]  # one Python call less per message
         #: The envelope of the request whose reply is due; empty where none is.
         self._envelope: list[bytes] = []
         #: Who sent it; None once that connection is gone.
@@ -33,9 +34,6 @@ class Rep(Pattern):
         self._put_back: Packed | None = None
 
     # ---- the life of a peer
-
-    def arrived(self, peer: Peer) -> None:
-        self._queue.arrived(peer)
 
     def disconnected(self, peer: Peer) -> None:
         # Who connects next through the same endpoint may be someone else, waiting for the reply to another request.

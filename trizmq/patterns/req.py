@@ -52,6 +52,7 @@ class Req(Balancing):
 
     def __init__(self, drop: Drop, options: ReqOptions) -> None:
         super().__init__(drop, options)
+        self.options_changed()
         #: Who was asked and has not replied yet.
         self._asked: Peer | None = None
         #: The id that its reply has to carry, if the request was correlated.
@@ -71,6 +72,9 @@ class Req(Balancing):
         self._owed: dict[Peer, int] = {}
         #: Those who are asked nothing because they owe, and are not in the rotation; True: the connection is being reset.
         self._avoided: dict[Peer, bool] = {}
+
+    def options_changed(self) -> None:
+        self._relaxed, self._correlated = self.options.req_relaxed, self.options.req_correlate
 
     # ---- the life of a peer
 
@@ -169,22 +173,21 @@ class Req(Balancing):
 
     def send(self, message: Packed) -> bool:
         pending = self._asked is not None or self._reply is not None
-        if pending and not self.options.req_relaxed:
+        if pending and not self._relaxed:
             raise StateError("a request is under way: receive() its reply before the next send(), or set req_relaxed")
-        peer = self.balancer.next
-        if peer is None:
-            self._renew_one_that_owes()
-            return False
         correlation: bytes | None = None
-        request = [b"", message] if isinstance(message, bytes) else [b"", *message]
-        if self.options.req_correlate or (self._wary and peer.socket_type == "REP"):
+        request = [b"", message] if type(message) is bytes else [b"", *message]
+        balancer = self.balancer
+        if self._correlated or (self._wary and (peer := balancer.next) is not None and peer.socket_type == "REP"):
             correlation = (self._counter + 1 & 0xFFFF_FFFF).to_bytes(4, sys.byteorder)
             request.insert(0, correlation)
-        self.balancer.send(request)
+        if not balancer.send(request):
+            self._renew_one_that_owes()
+            return False
         if pending:
             self._give_up(withdraw=False)
         self._counter += 1
-        self._asked = peer
+        self._asked = balancer.last
         self._request = request
         self._correlation = correlation
         self._behind = 0

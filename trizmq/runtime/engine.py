@@ -12,10 +12,11 @@ import trio
 
 from ..errors import RemoteProtocolError
 from ..messages import Packed
-from ..transports.base import Buffer, Link
+from ..transports.base import Buffer, Link, PollableLink
 from ..wire.connection import Connection, PeerInfo
 from .checkpoints import enable_ki_protection
 from .heart import NO_HEARTBEAT, Heartbeat, Pulse
+from .lease import Lease
 from .monitor import Counters
 from .pipe import Pipe
 
@@ -26,6 +27,9 @@ _LONE_AFTER = 100e-6
 # Answers to commands that wait to be written, in bytes. A peer that lets more pile up is not reading.
 _MOST_CONTROL = 65536
 
+# A receiver that reads for itself leaves what is larger to the reader.
+_READ_SIZE_LENT = 65536
+
 # As many messages are decoded at once, whatever the high-water mark allows: it bounds the time without a checkpoint.
 _MOST_AT_ONCE = 4096
 
@@ -35,10 +39,12 @@ class Engine:
 
     __slots__ = (
         "_broken",
+        "_clock",
         "_connection",
         "_control",
         "_counters",
         "_discarding",
+        "_failure",
         "_finished",
         "_full",
         "_given_up",
@@ -46,10 +52,12 @@ class Engine:
         "_idle",
         "_inbound",
         "_last_write",
+        "_lease",
         "_link",
         "_on_drained",
         "_on_write_failed",
         "_outbound",
+        "_pollable",
         "_pulse",
         "_rest",
         "_rest_message",
@@ -65,8 +73,12 @@ class Engine:
         on_drained: Callable[[], None],
         on_write_failed: Callable[[], None],
         heartbeat: Heartbeat | None = None,
+        lease: Lease | None = None,
     ) -> None:
         self._link = link
+        # the link, if others than the reader can read from it
+        self._pollable = link if isinstance(link, PollableLink) else None
+        self._lease = lease or Lease()
         self._connection = connection
         self._counters = counters
         self._on_drained = on_drained  # everything that was queued is with the operating system
@@ -82,11 +94,13 @@ class Engine:
         self._room_event = trio.Event()
         self._broken: Exception | None = None
         self._heartbeat = heartbeat or NO_HEARTBEAT
+        self._clock: Callable[[], float]
         self._pulse: Pulse | None = None
         self._finished = False  # our side of the stream has ended
         self._full = False  # the reader waits for room and not for the peer
         self._given_up = ""  # why the connection is given up
         self._discarding = False
+        self._failure: Exception | None = None  # what a receiver met that has read in the reader's place
 
     @property
     def heard(self) -> float:
@@ -144,7 +158,8 @@ class Engine:
             trio.BrokenResourceError: the connection broke.
         """
         self._outbound, self._inbound = outbound, inbound
-        pulse = self._pulse = Pulse(self._heartbeat, trio.current_time())
+        self._clock = trio.lowlevel.current_clock().current_time
+        pulse = self._pulse = Pulse(self._heartbeat, self._clock())
         self._heartbeat.need(self.period)
         self._control = self._connection.data_to_send()
         if self._control:
@@ -155,7 +170,7 @@ class Engine:
                 nursery.start_soon(self._write, name=f"trizmq writer {self._link.address}")
                 outbound.direct = self._write_now
                 # captured, so that the peer's fault leaves as itself and not as a group of one
-                end = await outcome.acapture(self._read, pulse)
+                end = await outcome.acapture(self._read, inbound, pulse)
                 outbound.direct = None
                 inbound.on_room = None
                 nursery.cancel_scope.cancel()
@@ -215,26 +230,16 @@ class Engine:
 
     # ---- reading
 
-    async def _read(self, pulse: Pulse) -> None:
-        connection, link, inbound, counters = self._connection, self._link, self._inbound, self._counters
-        assert inbound is not None
+    async def _read(self, inbound: Pipe, pulse: Pulse) -> None:
+        connection, link, lease = self._connection, self._link, self._lease
         while True:
-            while connection.has_input:
-                if self._discarding:
-                    connection.next_batch(_MOST_AT_ONCE)
-                    continue
-                if (room := inbound.room) <= 0:
-                    await self._wait_for_room(inbound)
-                    continue
-                batch = connection.next_batch(min(room, _MOST_AT_ONCE))
-                if not batch:
-                    break
-                counters.messages_received += len(batch)
-                inbound.put_batch(batch)
-            if out := connection.data_to_send():
-                self._send_control(out)
-                if connection.peer_ttl:
-                    self._heartbeat.need(self.period)
+            while connection.has_input and not self._deliver(inbound):
+                await self._wait_for_room(inbound)
+            if lease.wanted and self._pollable is not None and not self._finished:
+                await lease.lend(self, self._pollable)
+                if self._failure is not None:
+                    raise self._failure
+                continue
             try:
                 data = await link.receive_some(connection.read_size)
             except trio.BrokenResourceError as error:
@@ -243,10 +248,59 @@ class Engine:
             if not data:
                 connection.receive_eof()
                 return
-            counters.bytes_received += len(data)
-            self._last_write = 0.0
-            pulse.heard(trio.current_time())
-            connection.receive_data(data)
+            self._take_in(data, pulse)
+
+    def _take_in(self, data: bytes, pulse: Pulse) -> None:
+        self._note(len(data), pulse)
+        self._connection.receive_data(data)
+
+    def _note(self, size: int, pulse: Pulse) -> None:
+        self._counters.bytes_received += size
+        self._last_write = 0.0
+        pulse.last_heard, pulse.fresh = self._clock(), True
+
+    def _deliver(self, inbound: Pipe) -> bool:
+        """Pass on what was received, and answer commands; False: there is more than the pipe has room for."""
+        connection = self._connection
+        while True:
+            if self._discarding:
+                connection.next_batch(_MOST_AT_ONCE)
+            elif (room := inbound.room) > 0:
+                if batch := connection.next_batch(min(room, _MOST_AT_ONCE)):
+                    self._counters.messages_received += len(batch)
+                    inbound.put_batch(batch)
+            else:
+                return not connection.has_input
+            if out := connection.data_to_send():
+                self._send_control(out)
+                if connection.peer_ttl:
+                    self._heartbeat.need(self.period)
+            if not connection.has_input:
+                return True
+
+    # for a receiver that reads in the reader's place, see lease.py
+
+    def read_now(self, link: PollableLink) -> bool:
+        """Deliver what can be read without waiting. False: the reader has to go on, at the end of the stream for example."""
+        inbound, pulse, connection = self._inbound, self._pulse, self._connection
+        assert inbound is not None
+        assert pulse is not None
+        try:
+            data = link.receive_now(_READ_SIZE_LENT)
+            if data is None:
+                return True
+            if data:  # else the reader will find the same end
+                self._note(len(data), pulse)
+                if (message := connection.whole(data)) is not None and inbound.hand(message):
+                    self._counters.messages_received += 1
+                    return True
+                connection.receive_data(data)
+                return self._deliver(inbound) and len(data) < _READ_SIZE_LENT
+        except trio.BrokenResourceError as error:
+            self._failure = self._broken or error
+        except Exception as error:
+            self._failure = error
+        return False
 
     def _on_room(self) -> None:
         self._room_event.set()

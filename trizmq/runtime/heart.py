@@ -41,22 +41,25 @@ class Pulse:
     nothing to answer starts the ``timeout``, and whatever comes in is an answer.
     """
 
-    __slots__ = ("_asked", "_due", "_heard", "_heartbeat", "_suspect", "last_heard")
+    __slots__ = ("_asked", "_due", "_heard", "_heartbeat", "_suspect", "fresh", "last_heard")
 
     def __init__(self, heartbeat: Heartbeat, now: float) -> None:
         self._heartbeat = heartbeat
         self._due = now + heartbeat.interval if heartbeat.interval else math.inf
-        self.heard(now)
+        #: When something last came in, and that this was since the last look: the reader sets both for each chunk.
+        self.last_heard, self.fresh = now, True
+        self._look()
 
-    def heard(self, now: float) -> None:
-        """Something came in."""
-        #: When something last came in; the other time is moved on while we do not read.
-        self.last_heard = self._heard = now
-        self._asked = math.inf  # when the first PING went out after that
-        self._suspect = False
+    def _look(self) -> None:
+        if self.fresh:
+            self.fresh = False
+            self._heard = self.last_heard  # but this one is moved on while we do not read
+            self._asked = math.inf  # when the first PING went out after that
+            self._suspect = False
 
     def asked(self, now: float) -> None:
         """A PING went out."""
+        self._look()
         self._asked = min(self._asked, now)
         self._due += self._heartbeat.interval  # on average as often as wanted
         if self._due <= now:  # but what was missed is not made up for
@@ -72,6 +75,7 @@ class Pulse:
         ``ttl`` is what the peer asked for in its PING. Nothing counts while we do not read, and a peer is given up only at
         the second look at its silence: if this whole process stood still, what it said may lie in the system's buffer.
         """
+        self._look()
         if not reading:
             self._heard = now
             self._asked = now if self._asked < math.inf else math.inf

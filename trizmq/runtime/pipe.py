@@ -27,6 +27,7 @@ class Pipe:
     """Carries packed messages one way. One task or socket writes, one reads; neither ``put`` nor ``take`` ever waits."""
 
     __slots__ = (
+        "_by_hand",
         "_bytes",
         "_limit",
         "_lowered",
@@ -45,6 +46,7 @@ class Pipe:
     def __init__(self, limit: int) -> None:
         self._send_channel, self._receive_channel = trio.open_memory_channel[list[Packed]](1)
         self._open: list[Packed] | None = None
+        self._by_hand = False  # the open batch is not in the channel
         self._limit = limit or UNLIMITED
         # How many messages the open batch may hold: the limit less what was taken and not released. Counting this way,
         # ``put`` changes no number.
@@ -73,7 +75,10 @@ class Pipe:
                 batch.append(message)
                 return True
         elif self._most > 0:
-            self._begin(message)
+            if self.direct is not None and self.direct(message):
+                self.released += 1
+            else:
+                self._open_with([message])
             return True
         if self.on_replaced is not None:
             return self._replace(message)
@@ -128,6 +133,19 @@ class Pipe:
             self.released += 1
         else:
             self._open_with([message])
+
+    def hand(self, message: Packed) -> bool:
+        """Give a message to an empty pipe whose reader is this very task, and takes it next; False: use ``put_batch``.
+
+        Nothing goes from task to task here, so it does not pass through the channel.
+        """
+        if self._open is not None or self._most <= 0 or self.on_replaced is not None:
+            return False
+        self._open = [message]
+        self._by_hand = True
+        if self.on_data is not None:
+            self.on_data()
+        return True
 
     def _open_with(self, batch: list[Packed]) -> None:
         self._open = batch
@@ -208,9 +226,14 @@ class Pipe:
 
     def take(self) -> list[Packed] | None:
         """Take all messages that are there; None where there are none."""
-        if self._open is None:
+        batch = self._open
+        if batch is None:
             return None
-        return self._taken(self._receive_channel.receive_nowait())
+        if self._by_hand:
+            self._by_hand = False
+        else:
+            self._receive_channel.receive_nowait()
+        return self._taken(batch)
 
     def _taken(self, batch: list[Packed]) -> list[Packed]:
         self._open = None

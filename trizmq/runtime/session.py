@@ -7,6 +7,7 @@ new ──attach──► attached ──handshake──► connected ──loss
 from __future__ import annotations
 
 import errno
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,7 @@ class Session:
         "_retired",
         "_since",
         "address",
+        "arrived",
         "connecting",
         "connections",
         "endpoint",
@@ -84,10 +86,12 @@ class Session:
         options = core.options
         self.outbound = outbound or core.new_pipe(options.send_hwm, options.send_hwm_bytes)
         self.inbound = inbound or core.new_pipe(options.receive_hwm, options.receive_hwm_bytes)
+        self.peer = Peer(self.outbound, self.inbound, self.reset, routing_id, self.renew)
+        #: The inbound pipe was empty and is not any more.
+        self.arrived = partial(core.peer_arrived, self.peer)
         if pair is None:
             self.outbound.on_room = self.on_room
             self.inbound.on_data = self.arrived
-        self.peer = Peer(self.outbound, self.inbound, self.reset, routing_id, self.renew)
         self.peer.accepted = not connecting
         self.peer.snapshot = self.snapshot
         self.engine: Engine | None = None
@@ -235,7 +239,7 @@ class Session:
         connection = Connection(core.wire_config(not self.connecting))
         if self.connecting:  # an accepted session has one connection, which may be given up before this begins
             self._handshake = trio.CancelScope()
-        engine = Engine(link, connection, core.counters, core.progressed, self.lose, core.heartbeat())
+        engine = Engine(link, connection, core.counters, core.progressed, self.lose, core.heartbeat(), core.lease)
         shaken = False
         try:
             limit = core.options.handshake_timeout
@@ -286,10 +290,6 @@ class Session:
             self.end()
 
     # ---- what the pipes report
-
-    def arrived(self) -> None:
-        """The inbound pipe was empty and is not any more."""
-        self._core.peer_arrived(self.peer)
 
     def on_room(self) -> None:
         self._core.peer_writable(self.peer)

@@ -25,14 +25,14 @@ import trio
 from ..errors import InternalError, UsageError
 from ..events import DropReason, Event
 from ..options import ConflateOptions, SocketOptions
-from ..patterns.base import Drop, Pattern, Peer
+from ..patterns.base import Drop, Pattern
 from ..patterns.publish import Pub
 from ..transports import transports_here
 from ..wire.connection import WireConfig
 from .admission import Admission
-from .checkpoints import ParkingLot, Watchers, checkpoint, enable_ki_protection
+from .checkpoints import checkpoint, enable_ki_protection
 from .endpoint_table import EndpointTable
-from .gate import Gate, TellingGate
+from .gate import Gate
 from .heart import Heart, Heartbeat
 from .home import SocketHome
 from .inproc import InprocConnection
@@ -40,16 +40,18 @@ from .linger import linger
 from .monitor import Counters, DropLedger, EventWatcher, Monitor
 from .pipe import Pipe
 from .session import Session
+from .waiting import Waiting
 
 _log = logging.getLogger("trizmq")
 
 
-class SocketCore:
+class SocketCore(Waiting):
     """Everything about a socket that is not a verb."""
 
     def __init__(
         self, type_name: str, make_pattern: Callable[[Drop], Pattern], options: SocketOptions, exclusive: bool
     ) -> None:
+        super().__init__()
         self.type_name = self.name = type_name
         #: REQ and REP: their verbs alternate, so two tasks cannot both wait in the same one.
         self.exclusive = exclusive
@@ -72,20 +74,12 @@ class SocketCore:
         self.inproc_joined: set[InprocConnection] = set()
         self._used = False
         self.closed = False
-        self._ended = False  # the nursery is over: no task can be started, no pattern is of use any more
         self._bug: BaseException | None = None
         self._scope = trio.CancelScope()
         self._binding: set[trio.CancelScope] = set()  # of the binds under way, which live in their callers' tasks
         self._nursery: trio.Nursery
         self._home: SocketHome
-        # ---- for the verbs
-        self.thread = 0
-        self.budget = 1
-        self.every = 1  # the option checkpoint_every, which the verbs look at often
-        self.senders = ParkingLot()
-        self.receivers = ParkingLot()
-        self.watchers = Watchers()  # wait_readable, wait_writable, pollers
-        self._changes = Watchers()  # wait_connected, wait_subscribed, wait_drained, closing
+        self.thread = 0  # where it was opened
 
     # ---- opening and closing
 
@@ -109,7 +103,7 @@ class SocketCore:
             trio.lowlevel.spawn_system_task(self._run, name=f"trizmq {self.name}")
             with trio.CancelScope(shield=True):
                 await self._opened.wait()
-            self.gate = TellingGate(self.pattern, self.watchers.notify) if self.exclusive else self.pattern
+            self.gate = self.pattern
             await checkpoint()
         except BaseException:
             await self.aclose(forcefully=True)
@@ -123,7 +117,7 @@ class SocketCore:
                     await trio.sleep_forever()
         finally:
             # every way out passes here: aclose, a bug, and the end of a Trio run with this socket still open
-            self._ended = True
+            self.ended = True
             try:
                 self._leave()
             except Exception as error:  # whatever it is must not keep those waiting who wait for our end
@@ -141,7 +135,7 @@ class SocketCore:
 
     def start(self, function: Callable[..., Awaitable[object]], *args: object, name: str) -> None:
         """Start a background task. What it raises unexpectedly ends the socket. No task is started once that has ended."""
-        if self._ended:
+        if self.ended:
             return
         self._nursery.start_soon(self._guard, function, args, name=f"trizmq {self.name} {name}")
 
@@ -187,10 +181,7 @@ class SocketCore:
         self._home.dismiss(self)
         for scope in self._binding:
             scope.cancel()
-        self.senders.unpark_all()
-        self.receivers.unpark_all()
-        self.watchers.notify()
-        self._changes.notify()
+        self.peers_changed()
 
     async def aclose(self, *, forcefully: bool = False) -> None:
         """Stop listening, write what is queued for up to ``linger`` seconds, then end everything.
@@ -325,80 +316,11 @@ class SocketCore:
         """Messages were replaced by newer ones."""
         self.drop(DropReason.CONFLATED, None, count)
 
-    def peer_arrived(self, peer: Peer) -> None:
-        """A peer's inbound pipe has messages."""
-        if self._ended:
-            return
-        self.pattern.arrived(peer)
-        self.receivers.unpark_all()
-        if self.exclusive and self.senders:
-            self.senders.unpark_all()  # a stale reply that arrives may be what a REQ has waited for
-        self.watchers.notify()
-
-    def peer_writable(self, peer: Peer) -> None:
-        """A peer's outbound pipe has room again."""
-        if self._ended:
-            return
-        self.drops.room_again(peer)
-        self.pattern.writable(peer)
-        self.senders.unpark_all()
-        self.watchers.notify()
-
-    def peers_changed(self) -> None:
-        """A peer came or went: anything may be possible now, or have become impossible."""
-        self.senders.unpark_all()
-        self.receivers.unpark_all()
-        self.watchers.notify()
-        self._changes.notify()
-
-    def progressed(self) -> None:
-        """Something was written, or a subscription changed."""
-        self._changes.notify()
-
     def tell(self, event: Event) -> None:
         """Tell the watchers of events."""
         self._monitor.tell(event)
 
-    # ---- waiting and looking
-
-    async def wait_to_send(self) -> None:
-        """Park a task that found no room. Woken, it tries again."""
-        if self.exclusive and self.senders:
-            raise trio.BusyResourceError(f"another task is sending on {self.name}")
-        await self.senders.park()
-        self.budget = self.every
-
-    async def wait_to_receive(self) -> None:
-        """Park a task that found no message. Woken, it tries again."""
-        if self.exclusive and self.receivers:
-            raise trio.BusyResourceError(f"another task is receiving from {self.name}")
-        await self.receivers.park()
-        self.budget = self.every
-
-    async def wait_ready(self, ready: Callable[[Pattern], bool]) -> None:
-        """Wait until the pattern can do something."""
-        await checkpoint()
-        self.check_home()
-        while not ready(self.gate):
-            with self.watchers.watching() as changed:
-                await changed.wait()
-
-    async def settle(self, condition: Callable[[], bool]) -> None:
-        """Wait until a condition on peers and queues holds, also while the socket is closing."""
-        while not condition():
-            with self._changes.watching() as changed:
-                await changed.wait()
-
-    async def wait_until(self, condition: Callable[[], bool]) -> None:
-        """Wait until a condition on peers, queues or subscriptions holds; ClosedResourceError once the socket is closed."""
-        self.check_open()
-        await checkpoint()
-
-        def holds() -> bool:
-            self.check_open()
-            return condition()
-
-        await self.settle(holds)
+    # ---- looking
 
     @property
     def connected_peers(self) -> int:

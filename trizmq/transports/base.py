@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol, TypeAlias
+from collections.abc import Awaitable, Sequence
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import trio
 
@@ -55,6 +55,24 @@ class Link(Protocol):
 
     async def aclose(self) -> None:
         """Close at once. Does not wait."""
+
+
+@runtime_checkable
+class PollableLink(Link, Protocol):
+    """A link that can be waited for and read in two steps: a task that receives may then do it in the reader's place."""
+
+    def wait_readable(self) -> Awaitable[None]:
+        """Wait until :meth:`receive_now` gives something, or may. Always a checkpoint.
+
+        Raises:
+            trio.ClosedResourceError: the link was closed, or :meth:`interrupt` was called.
+        """
+
+    def receive_now(self, max_bytes: int) -> bytes | None:
+        """As :meth:`receive_some`, but None where that would wait."""
+
+    def interrupt(self) -> None:
+        """End the wait of the task that waits in :meth:`wait_readable`."""
 
 
 class Acceptor(Protocol):

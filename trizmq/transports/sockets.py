@@ -7,7 +7,7 @@ import errno
 import socket
 import struct
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import trio
 
@@ -59,21 +59,34 @@ class SocketLink(trio.abc.HalfCloseableStream):
         if size < 1:
             raise ValueError(f"max_bytes is at least 1, not {size}")
         while True:
-            if self._closed:
-                self._check_open()
-            if self._drained:
-                await trio.lowlevel.wait_readable(self._socket)
-            else:
-                await trio.lowlevel.checkpoint()
-            try:
-                data = self._socket.recv(size)
-            except (BlockingIOError, InterruptedError):
-                self._drained = True
-                continue
-            except OSError as error:
-                raise self._broken(error) from error
-            self._drained = len(data) < size
-            return data
+            await self.wait_readable()
+            if (data := self.receive_now(size)) is not None:
+                return data
+
+    def wait_readable(self) -> Awaitable[None]:
+        """See :meth:`PollableLink.wait_readable`."""
+        if self._closed:
+            self._check_open()
+        if self._drained:
+            return trio.lowlevel.wait_readable(self._socket)  # noqa: ASYNC105  # the caller awaits it, with one frame less
+        return trio.lowlevel.checkpoint()  # noqa: ASYNC105
+
+    def receive_now(self, max_bytes: int) -> bytes | None:
+        """See :meth:`PollableLink.receive_now`."""
+        try:
+            data = self._socket.recv(max_bytes)
+        except (BlockingIOError, InterruptedError):
+            self._drained = True
+            return None
+        except OSError as error:
+            raise self._broken(error) from error
+        self._drained = len(data) < max_bytes
+        return data
+
+    def interrupt(self) -> None:
+        """See :meth:`PollableLink.interrupt`. Trio wakes whoever waits to write as well."""
+        if not self._closed:
+            trio.lowlevel.notify_closing(self._socket)
 
     async def send(self, buffers: Sequence[Buffer]) -> None:
         """See :meth:`Link.send`."""
@@ -130,9 +143,12 @@ class SocketLink(trio.abc.HalfCloseableStream):
         await self._send_one(memoryview(data))
 
     async def wait_send_all_might_not_block(self) -> None:
-        """Wait until the system would take more bytes."""
+        """Wait until the system would take more bytes. May be woken for nothing."""
         self._check_open()
-        await trio.lowlevel.wait_writable(self._socket)
+        try:
+            await trio.lowlevel.wait_writable(self._socket)
+        except trio.ClosedResourceError:
+            self._check_open()  # else it was meant for a reader, see interrupt()
 
     async def send_eof(self) -> None:
         """See :meth:`Link.send_eof`. Never waits."""

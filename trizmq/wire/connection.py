@@ -81,13 +81,23 @@ class Connection:
         "_phase",
         "_read_size",
         "encode",
+        "next_batch",
         "peer",
         "ready",
+        "whole",
     )
 
     #: The buffers to write for a batch of messages; chosen once, when the peer is known. Where a mechanism protects the
     #: traffic the same batch gives other bytes each time, of the same number, and what was encoded first must be sent first.
     encode: Callable[[list[Packed]], list[bytes]]
+
+    #: Up to so many whole messages of those received, in order; empty if none is complete. Raises RemoteProtocolError if
+    #: the peer broke the protocol; what it sent before that was given by earlier calls.
+    next_batch: Callable[[int], list[Packed]]
+
+    #: The message that these bytes are, exactly, where that is easily seen and nothing came before that is not yet
+    #: understood: a short way past ``receive_data`` and ``next_batch`` for round trips. None: nothing happened.
+    whole: Callable[[bytes], Packed | None]
 
     def __init__(self, config: WireConfig) -> None:
         self._config = config
@@ -108,6 +118,7 @@ class Connection:
         self._decoder = Decoder(config.max_message_size, config.max_frames, self._commands.receive)
         self._read_size = _READ_SIZE
         self.encode = _encode_too_early
+        self.next_batch, self.whole = self._decoder.decode, self._decoder.whole
         #: What is known of the peer; complete when ready.
         self.peer = PeerInfo((0, 0))
         #: The handshake is complete in both directions: traffic may flow.
@@ -152,14 +163,6 @@ class Connection:
         """
         if not self.ready:
             raise RemoteProtocolError(f"the peer closed the connection during {self._phase.value}", errno.EPIPE)
-
-    def next_batch(self, most: int) -> list[Packed]:
-        """Up to ``most`` whole messages of those received, in order; empty if none is complete.
-
-        Raises:
-            RemoteProtocolError: the peer broke the protocol. What it sent before that was delivered by earlier calls.
-        """
-        return self._decoder.decode(most)
 
     @property
     def has_input(self) -> bool:
@@ -343,6 +346,7 @@ class Connection:
             # Subscribers of that age filter for themselves and never subscribe; libzmq too subscribes them to everything.
             self._decoder.inject(b"\x01")
         self._decoder.feed(bytes(self._buffer))
+        self.next_batch, self.whole = self._decoder.decode, self._decoder.whole
         self._buffer.clear()
         self._phase = _Phase.TRAFFIC
         self.ready = True
