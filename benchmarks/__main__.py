@@ -88,7 +88,8 @@ def quick(settings: Settings) -> Settings:
     """For a look whether everything works."""
     return replace(
         settings,
-        seconds=0.1,
+        seconds=0.05,
+        block=max(1, settings.block // 10),
         repeats=1,
         connections=settings.connections // 20,
         messages=settings.messages // 20,

@@ -90,7 +90,8 @@ class Scenario:
     name: str
     title: str
     roles: tuple[str, ...]
-    """``module.function`` in an implementation's folder. The first one tells its endpoint, which is handed to the others."""
+    """``module.function`` in an implementation's folder, or with a dot before it beside the folders, the same for all.
+    The first one tells its endpoint, which is handed to the others."""
     implementations: tuple[str, ...]
     metrics: tuple[Metric, ...]
     settings: Settings = field(default_factory=Settings)

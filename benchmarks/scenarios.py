@@ -103,7 +103,7 @@ def growth(kind: str, peers_role: str) -> Scenario:
     return Scenario(
         name=f"growth_{kind}",
         title=f"{kind.upper()} with {GROWTH[0]} to {GROWTH[-1]:,} peers",
-        roles=(f"peers.growing_{kind}", f"peers.{peers_role}"),
+        roles=(f"peers.growing_{kind}", f".raw_peers.{peers_role}"),
         implementations=SERVERS,
         metrics=(*COSTS, GROWN),
         settings=Settings(size=16, active=GROWTH, seconds=0.5),
@@ -163,7 +163,7 @@ SCENARIOS = (
     Scenario(
         name="curve_handshakes",
         title="CURVE handshakes with one ROUTER",
-        roles=("peers.idle_server", "peers.curve_peers"),
+        roles=("peers.idle_server", ".curve_peers.curve_peers"),
         implementations=SERVERS,
         metrics=(HANDSHAKES,),
         settings=Settings(connections=200, curve=True),
@@ -173,7 +173,7 @@ SCENARIOS = (
     Scenario(
         name="busy_among_idle",
         title=f"traffic on {BUSY} connections among 10,000 idle ones",
-        roles=("peers.busy_router", "peers.asking_peers"),
+        roles=("peers.busy_router", ".raw_peers.asking_peers"),
         implementations=SERVERS,
         metrics=(ALONE, AMONG, KEPT),
         settings=Settings(size=16, connections=10_000, active=(BUSY,), seconds=1.0),
@@ -182,7 +182,7 @@ SCENARIOS = (
     Scenario(
         name="heartbeats",
         title="heartbeats of 10,000 peers",
-        roles=("peers.heartbeat_router", "peers.answering_peers"),
+        roles=("peers.heartbeat_router", ".raw_peers.answering_peers"),
         implementations=SERVERS,
         metrics=(BEAT, SHARE),
         settings=Settings(connections=10_000, heartbeat=3.0),

@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 from .results import Spread, number
 
 WIDTH, HEIGHT = 760, 400
-LEFT, RIGHT, TOP, BOTTOM = 70, 20, 84, 50
+LEFT, RIGHT, TOP, BOTTOM = 70, 30, 84, 50
 LEGEND_COLUMNS = 3
 
 # Of the manual's theme; the greys behind them are legible on white and on black, should the file be looked at by itself.

@@ -29,9 +29,9 @@ def main() -> None:
             if not hasattr(os, "sched_setaffinity"):
                 raise Skip("this system cannot pin a process to a core")
             os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-        name, _, function = role.rpartition(".")
-        folder = f".implementations.{IMPLEMENTATIONS[implementation].folder}"
-        getattr(importlib.import_module(f"{folder}.{name}", __package__), function)(control, settings)
+        folder = "" if role.startswith(".") else f".{IMPLEMENTATIONS[implementation].folder}."
+        module, _, function = f".implementations{folder}{role}".rpartition(".")
+        getattr(importlib.import_module(module, __package__), function)(control, settings)
     except* Skip as skipped:
         control.tell_skip("; ".join(dict.fromkeys(str(reason) for reason in reasons(skipped))))
 

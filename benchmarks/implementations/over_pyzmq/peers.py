@@ -11,13 +11,12 @@ import zmq
 from ...control import Control, need_descriptors
 from ...measuring import IdleMemory, ProcessorTime, Throughput, busy_metrics, growth_metrics
 from ...model import Settings
-from ..curve_peers import curve_peers
 from ..loops import echo_until_enough, payload, send_until_enough
-from ..raw_peers import WINDOW, answering_peers, ask_for_peers, asking_peers, draining_peers, echoing_peers
+from ..raw_peers import WINDOW, ask_for_peers
 from ..raw_peers import idle_zmtp_peers as idle_peers
 from .opening import Socket, bound
 
-__all__ = ["answering_peers", "asking_peers", "curve_peers", "draining_peers", "echoing_peers", "idle_peers"]
+__all__ = ["idle_peers"]
 
 
 def idle_server(control: Control, settings: Settings) -> None:

@@ -13,13 +13,12 @@ import trizmq
 from ...control import Control, need_descriptors
 from ...measuring import IdleMemory, ProcessorTime, Throughput, busy_metrics, growth_metrics
 from ...model import Settings
-from ..curve_peers import curve_peers
 from ..loops import aecho_until_enough, asend_until_enough, payload
-from ..raw_peers import WINDOW, answering_peers, ask_for_peers, asking_peers, draining_peers, echoing_peers
+from ..raw_peers import WINDOW, ask_for_peers
 from ..raw_peers import idle_zmtp_peers as idle_peers
 from .opening import address, server_options
 
-__all__ = ["answering_peers", "asking_peers", "curve_peers", "draining_peers", "echoing_peers", "idle_peers"]
+__all__ = ["idle_peers"]
 
 Server = TypeVar("Server", trizmq.Push, trizmq.Dealer, trizmq.Router)
 
