@@ -77,7 +77,11 @@ def compared(before: Results, after: Results, row: Row, metric: Metric) -> list[
 
 def change(first: Spread, second: Spread, metric: Metric) -> tuple[str, str]:
     """How much B is of A, and a verdict that calls a difference only what lies outside both spreads."""
-    factor = f"{second.median / first.median:.2f}x ({second.least / first.most:.2f}..{second.most / first.least:.2f})"
+    factor = ""
+    if first.least > 0:
+        factor = (
+            f"{second.median / first.median:.2f}x ({second.least / first.most:.2f}..{second.most / first.least:.2f})"
+        )
     if second.least > first.most:
         return factor, "better" if metric.more_is_better else "WORSE"
     if second.most < first.least:

@@ -94,6 +94,7 @@ class IdleMemory:
         self._seen = 0
         self._start = 0.0
         self._memory = 0
+        self._processor = 0.0
 
     def hello(self) -> bool:
         """Note that one more peer is connected and known. True once all are."""
@@ -101,14 +102,20 @@ class IdleMemory:
         if self._seen == self.WARM_UP_CONNECTIONS:
             self._memory = resident_memory()
             self._start = perf_counter()
+            self._processor = process_time()
         return self._seen == self.WARM_UP_CONNECTIONS + self._connections
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The results of an idle-connections scenario."""
+        """The results of an idle-connections scenario, or one of handshakes."""
         elapsed = perf_counter() - self._start
+        processor = process_time() - self._processor
         growth = resident_memory() - self._memory
-        return {"memory": growth / self._connections / 1024, "accepted": self._connections / elapsed}
+        return {
+            "memory": growth / self._connections / 1024,
+            "accepted": self._connections / elapsed,
+            "cost": processor / self._connections * 1e6,
+        }
 
 
 class ProcessorTime:

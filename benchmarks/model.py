@@ -27,6 +27,8 @@ class Settings:
     """Subscriptions of each subscriber, of which the last one matches what is published; 0: one to everything."""
     connections: int = 0
     """Idle peers that are counted."""
+    backlog: int = 1000
+    """Connections that may wait to be accepted. What overflows it is tried again by the system a second later."""
     active: tuple[int, ...] = ()
     """How many peers have traffic, one measurement after the other."""
     messages: int = 0

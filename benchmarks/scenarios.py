@@ -21,6 +21,7 @@ PERCENTILES = tuple(
 MEMORY = Metric("memory", "KiB/connection", more_is_better=False)
 ACCEPTED = Metric("accepted", "connections/s", more_is_better=True)
 HANDSHAKES = Metric("accepted", "handshakes/s", more_is_better=True)
+HANDSHAKE_COST = Metric("cost", "µs of CPU/handshake", more_is_better=False)
 COSTS = tuple(
     Metric(f"cost_{peers}", "µs of CPU/msg", more_is_better=False, in_table=peers in (GROWTH[0], GROWTH[-1]))
     for peers in GROWTH
@@ -165,8 +166,8 @@ SCENARIOS = (
         title="CURVE handshakes with one ROUTER",
         roles=("peers.idle_server", ".curve_peers.curve_peers"),
         implementations=SERVERS,
-        metrics=(HANDSHAKES,),
-        settings=Settings(connections=200, curve=True),
+        metrics=(HANDSHAKES, HANDSHAKE_COST),
+        settings=Settings(connections=400, curve=True),
     ),
     idle(1000),
     idle(10_000, most_rounds=3),

@@ -80,8 +80,8 @@ async def converse(scenario: Scenario, name: str, settings: Settings, tree: Tree
     raise MeasurementError("; ".join(reasons) or "ended without a result")
 
 
-# This tree comes last, so that an installed trizmq (or another tree's) is what gets measured.
-BOOT = f"import sys; sys.path.append({str(ROOT)!r}); "
+# The benchmarks are this tree's; otherwise it comes last, so that an installed trizmq (or another tree's) is measured.
+BOOT = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import benchmarks; sys.path.append(sys.path.pop(0)); "
 VERSIONS = """
 import importlib.metadata, json, platform
 found = {"python": platform.python_version()}

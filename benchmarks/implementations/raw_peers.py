@@ -157,26 +157,36 @@ def serve(control: Control, settings: Settings, socket_type: bytes, answer: Answ
     need_descriptors(sum(settings.active) + settings.connections)
     address = wait_address(control)
     idle = []
+    wanted = 0
+    with_traffic = False
     with selectors.DefaultSelector() as selector:
         selector.register(control, selectors.EVENT_READ)
         while True:
-            for key, _ in selector.select():
-                peer = key.fileobj
-                if isinstance(peer, socket.socket):
-                    data = peer.recv(1 << 16)
-                    if not data:
-                        raise RuntimeError("the server closed a connection")
-                    if reply := answer(data):
-                        peer.sendall(reply)
-                    continue
-                count, with_traffic = control.hear("connect")
-                more = connect_zmtp(address, count, socket_type, first if with_traffic else b"")
-                if with_traffic:
-                    for one in more:
-                        selector.register(one, selectors.EVENT_READ)
+            for key, _ in selector.select(0 if wanted else None):
+                if isinstance(key.fileobj, socket.socket):
+                    reply_to(key.fileobj, answer)
                 else:
-                    idle += more
-                control.tell("ready", len(more))
+                    wanted, with_traffic = control.hear("connect")
+            if not wanted:
+                continue
+            # A wave at a time: the others wait for their answers meanwhile.
+            wave = connect_zmtp(address, min(WAVE, wanted), socket_type, first if with_traffic else b"")
+            if with_traffic:
+                for one in wave:
+                    selector.register(one, selectors.EVENT_READ)
+            else:
+                idle += wave
+            wanted -= len(wave)
+            if not wanted:
+                control.tell("ready", True)
+
+
+def reply_to(peer: socket.socket, answer: Answer) -> None:
+    data = peer.recv(1 << 16)
+    if not data:
+        raise RuntimeError("the server closed a connection")
+    if reply := answer(data):
+        peer.sendall(reply)
 
 
 def ask_for_peers(control: Control, count: int, *, with_traffic: bool) -> None:

@@ -7,10 +7,11 @@ from urllib.parse import urlsplit
 import trio
 
 from ...control import Control
+from ...model import Settings
 
 
-async def listen(control: Control) -> trio.SocketListener:
-    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1", backlog=1000)
+async def listen(control: Control, settings: Settings) -> trio.SocketListener:
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1", backlog=settings.backlog)
     host, port = listener.socket.getsockname()
     control.tell_endpoint(f"tcp://{host}:{port}")
     return listener

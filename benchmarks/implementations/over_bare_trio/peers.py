@@ -26,7 +26,7 @@ def idle_server(control: Control, settings: Settings) -> None:
                 if memory.hello():
                     all_there.set()
 
-        listener = await listen(control)
+        listener = await listen(control, settings)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(trio.serve_listeners, serve, [listener])
             await all_there.wait()

@@ -12,7 +12,7 @@ from .connecting import dial, listen
 
 def rep(control: Control, settings: Settings) -> None:
     async def main() -> None:
-        stream = await (await listen(control)).accept()
+        stream = await (await listen(control, settings)).accept()
         await aecho_for_ever(stream.receive_some, stream.send_all)
 
     trio.run(main)

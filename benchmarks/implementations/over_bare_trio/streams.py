@@ -13,7 +13,7 @@ from .connecting import dial, listen
 
 def pull(control: Control, settings: Settings) -> None:
     async def main() -> None:
-        stream = await (await listen(control)).accept()
+        stream = await (await listen(control, settings)).accept()
         throughput = Throughput(settings)
         size = settings.size
         received = messages = 0

@@ -34,6 +34,7 @@ def bind(sock: zmq.Socket[Any], settings: Settings) -> str:
         need_curve()
         sock.curve_server = True
         sock.curve_secretkey = curve_keys.SERVER_SECRET.encode()
+    sock.backlog = settings.backlog
     sock.bind(address(settings))
     return sock.getsockopt_string(zmq.LAST_ENDPOINT)
 

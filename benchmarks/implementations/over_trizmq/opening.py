@@ -17,7 +17,7 @@ def address(settings: Settings) -> str:
 
 def server_options(settings: Settings) -> dict[str, Any]:
     """Of the socket that binds, for its keyword arguments."""
-    options: dict[str, Any] = {"max_connections": 20_000}
+    options: dict[str, Any] = {"max_connections": 20_000, "backlog": settings.backlog}
     if settings.heartbeat:
         options["heartbeat_interval"] = settings.heartbeat
     if settings.curve:
