@@ -137,7 +137,7 @@ class ProcessorTime:
 
 def growth_metrics(costs: Sequence[float]) -> dict[str, float]:
     """The results of a growth scenario, from the cost of a message with each number of peers."""
-    named = {f"cost_{peers}": cost for peers, cost in zip(GROWTH, costs, strict=False)}
+    named = {f"cost_{peers}": cost for peers, cost in zip(GROWTH, costs, strict=True)}
     return {**named, "growth": costs[-1] / costs[0]}
 
 

@@ -39,7 +39,7 @@ class Settings:
     """Pin all processes to the same processor."""
     repeats: int = 5
     """How often a short thing (an import) is done within one measurement; the median counts."""
-    seconds: float = 0.6
+    seconds: float = 0.5
     """How long the clock runs."""
 
     def to_json(self) -> str:
