@@ -24,6 +24,9 @@ COMPARED = (
 """The scenarios for two revisions, unless others are named: the hot paths, in a few minutes."""
 
 
+FEWEST_ROUNDS = 5
+
+
 def comparison(before: Results, after: Results) -> str:
     """The table of all rows of ours that both files have."""
     table = [["scenario", "implementation", "A", "B", "against", "A ratio", "B ratio", "B / A", "verdict"]]
@@ -54,7 +57,9 @@ def progress(before: Results, after: Results, base: str) -> str:
 
 
 def verdict(ratio: Spread, metric: Metric) -> str:
-    """A difference is what all rounds agree on."""
+    """A difference is what all rounds agree on, if they are enough for that to be no accident."""
+    if ratio.rounds < FEWEST_ROUNDS:
+        return "too few rounds"
     if ratio.least > 1:
         return "better" if metric.more_is_better else "WORSE"
     if ratio.most < 1:

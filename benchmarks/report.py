@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from .model import IMPLEMENTATIONS, Metric, Scenario
@@ -92,6 +93,13 @@ def aligned(table: Sequence[Sequence[str]]) -> str:
     return "\n".join(rows)
 
 
+def summary(table: Sequence[Sequence[str]]) -> str:
+    """How many of the targets of these rows are met."""
+    verdicts = Counter(row[-1] for row in table[1:] if row[-1])
+    return ", ".join(f"{verdict}: {count}" for verdict, count in verdicts.most_common())
+
+
 def report(results: Results) -> str:
-    """The whole table as text."""
-    return aligned(lines(results))
+    """The whole table as text, and a line that sums it up."""
+    table = lines(results)
+    return f"{aligned(table)}\n\n{summary(table)}"

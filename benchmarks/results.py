@@ -73,11 +73,12 @@ class Spread:
     median: float
     least: float
     most: float
+    rounds: int = 1
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
         """Of one value or more."""
-        return cls(statistics.median(values), min(values), max(values))
+        return cls(statistics.median(values), min(values), max(values), len(values))
 
 
 class Results:
@@ -121,4 +122,4 @@ class Results:
             return None
         middle = statistics.median(ours.values()) / statistics.median(theirs.values())
         pairs = [ours[number] / theirs[number] for number in ours.keys() & theirs.keys()] or [middle]
-        return Spread(middle, min(*pairs, middle), max(*pairs, middle))
+        return Spread(middle, min(*pairs, middle), max(*pairs, middle), len(pairs))
