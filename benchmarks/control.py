@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 from typing import Any, BinaryIO, TextIO
 
 
@@ -58,6 +57,8 @@ class Control:
 
 def need_descriptors(connections: int) -> None:
     """Raise ``Skip`` if this process may not have so many; the worker has asked for as many as it may have."""
+    import resource  # where there is one: the tests of the benchmarks' tables run anywhere
+
     needed = connections + 100  # what a process has anyway, and some room
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if allowed < needed:
