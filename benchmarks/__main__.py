@@ -22,6 +22,8 @@ from .runner import Runner
 from .scenarios import SCENARIOS
 from .workers import ROOT, Tree
 
+SHOWN = {(scenario.name, metric.name) for scenario in SCENARIOS for metric in scenario.metrics if metric.in_table}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit status: 1 if a measurement failed."""
@@ -115,6 +117,8 @@ def measure(
         def record(measurement: Measurement) -> None:
             measurements.append(measurement)
             print(measurement.to_json(), file=file, flush=True)
+            if (measurement.scenario, measurement.metric) not in SHOWN:
+                return
             print(
                 f"round {measurement.round}/{rounds}  {measurement.revision:8.8}{measurement.scenario:24}"
                 f"{measurement.implementation:16}{measurement.metric:10}{measurement.text}",
