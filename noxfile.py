@@ -109,9 +109,23 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Run the benchmarks beside pyzmq and bare Trio (`nox -s bench -- --quick`: under a minute)."""
+    """Run the benchmarks beside pyzmq, pyomq and bare Trio (`nox -s bench -- --quick`: under a minute)."""
     session.install("-e", ".", *group("bench"))
     session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session
+def bench_compare(session: nox.Session) -> None:
+    """Measure another revision and this tree in turn (`nox -s bench_compare -- BASE`; `--only NAME`, `--rounds N`)."""
+    session.install("-e", ".", *group("bench"))
+    session.run("python", "-m", "benchmarks", "revisions", *session.posargs)
+
+
+@nox.session
+def bench_plots(session: nox.Session) -> None:
+    """Draw the plots of the manual (`nox -s bench_plots -- benchmarks/results/FILE.jsonl`)."""
+    session.install("-e", ".", *group("bench"))
+    session.run("python", "-m", "benchmarks", "plot", *session.posargs)
 
 
 @nox.session(python="3.11")  # atheris has wheels for few versions

@@ -1,54 +1,23 @@
-"""Clocks and gauges that every implementation uses in the same way, and the line to the runner."""
+"""Clocks and gauges that every implementation uses in the same way."""
 
 from __future__ import annotations
 
 import gc
-import json
 import os
-import resource
-import statistics
-import subprocess
 import sys
 from collections.abc import Sequence
-from time import perf_counter
-from typing import TextIO
+from time import perf_counter, process_time
 
-from .scenarios import Settings
+from .model import Settings
+from .scenarios import GROWTH, PERCENTILES
 
 WARM_UP = 0.2
 """Part of the measured time that runs, untimed, before the clock starts."""
 
 
-class Control:
-    """What a worker says to its runner and hears from it: JSON lines over stdout and stdin."""
-
-    def __init__(self, lines_in: TextIO, lines_out: TextIO) -> None:
-        self._in = lines_in
-        self._out = lines_out
-
-    def tell_endpoint(self, endpoint: str) -> None:
-        """This process is bound; the other one may connect."""
-        self._tell({"endpoint": endpoint})
-
-    def tell_result(self, **metrics: float) -> None:
-        """The measurement is complete; the runner ends both processes when it reads this."""
-        self._tell({"result": metrics})
-
-    def wait_endpoint(self) -> str:
-        """Blocks: to be called before an event loop starts."""
-        return str(json.loads(self._in.readline())["endpoint"])
-
-    def wait_end(self) -> None:
-        """Blocks until the runner ends this process."""
-        self._in.read()
-
-    def _tell(self, message: object) -> None:
-        print(json.dumps(message), file=self._out, flush=True)
-
-
 class Throughput:
-    """Counts received messages. The clock starts with the last block of the warm-up and stops with a block: compare
-    libzmq's local_thr, whose clock starts with the first message and stops with the last."""
+    """Counts messages. The clock starts with the last block of the warm-up and stops with a block: compare libzmq's
+    local_thr, whose clock starts with the first message and stops with the last."""
 
     def __init__(self, settings: Settings) -> None:
         self._seconds = settings.seconds
@@ -57,9 +26,11 @@ class Throughput:
         self._start = 0.0
         self._elapsed = 0.0
         self._messages = 0
+        self._processor_start = 0.0
+        self._processor = 0.0
 
     def count(self, messages: int) -> bool:
-        """Note that so many more have come. True once enough were seen."""
+        """Note that so many more have come (or gone). True once enough were seen."""
         now = perf_counter()
         if self._start:
             self._messages += messages
@@ -68,16 +39,25 @@ class Throughput:
             self._first = now
         elif now - self._first >= self._warm_up:
             self._start = now
-        return self._elapsed >= self._seconds
+            self._processor_start = process_time()
+        if self._elapsed < self._seconds:
+            return False
+        self._processor = process_time() - self._processor_start
+        return True
 
     @property
     def rate(self) -> float:
         """Messages per second of the time that was measured."""
         return self._messages / self._elapsed
 
+    @property
+    def cost(self) -> float:
+        """Microseconds that the processor spent on a message in this process, all its threads together."""
+        return self._processor / self._messages * 1e6
+
 
 class RoundTrips:
-    """Collects the time of each round trip after a warm-up."""
+    """Collects the time of each round trip (or one-way trip) after a warm-up."""
 
     def __init__(self, settings: Settings) -> None:
         self._begin = perf_counter() + settings.seconds * WARM_UP
@@ -85,16 +65,16 @@ class RoundTrips:
         self._samples: list[float] = []
 
     def add(self, start: float, end: float) -> bool:
-        """Note one round trip. True once enough were seen."""
+        """Note one. True once enough were seen."""
         if start >= self._begin:
             self._samples.append(end - start)
-        return end >= self._end
+        return end >= self._end and bool(self._samples)
 
     @property
     def percentiles(self) -> dict[str, float]:
         """The results of a round-trip scenario, in microseconds."""
         ordered = sorted(self._samples)
-        return {"p50": percentile(ordered, 0.50) * 1e6, "p99": percentile(ordered, 0.99) * 1e6}
+        return {metric.name: percentile(ordered, float(metric.name[1:]) / 100) * 1e6 for metric in PERCENTILES}
 
 
 def percentile(ordered: Sequence[float], part: float) -> float:
@@ -113,7 +93,7 @@ class IdleMemory:
         self._seen = 0
         self._start = 0.0
         self._memory = 0
-        self._result: dict[str, float] = {}
+        self._processor = 0.0
 
     def hello(self) -> bool:
         """Note that one more peer is connected and known. True once all are."""
@@ -121,14 +101,48 @@ class IdleMemory:
         if self._seen == self.WARM_UP_CONNECTIONS:
             self._memory = resident_memory()
             self._start = perf_counter()
+            self._processor = process_time()
         return self._seen == self.WARM_UP_CONNECTIONS + self._connections
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The results of an idle-connections scenario."""
+        """The results of an idle-connections scenario, or one of handshakes."""
         elapsed = perf_counter() - self._start
+        processor = process_time() - self._processor
         growth = resident_memory() - self._memory
-        return {"memory": growth / self._connections / 1024, "accepted": self._connections / elapsed}
+        return {
+            "memory": growth / self._connections / 1024,
+            "accepted": self._connections / elapsed,
+            "cost": processor / self._connections * 1e6,
+        }
+
+
+class ProcessorTime:
+    """What this process, all its threads together, takes of a core while it does nothing but keep its connections."""
+
+    EVERY = 30.0
+    """Seconds between two heartbeats of a connection, for which the share of a core is told."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._start = process_time()
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The results of the heartbeats scenario, after one whole interval."""
+        spent = process_time() - self._start
+        return {"beat": spent / self._settings.connections * 1e6, "share": spent / self.EVERY * 100}
+
+
+def growth_metrics(costs: Sequence[float]) -> dict[str, float]:
+    """The results of a growth scenario, from the cost of a message with each number of peers."""
+    named = {f"cost_{peers}": cost for peers, cost in zip(GROWTH, costs, strict=True)}
+    return {**named, "growth": costs[-1] / costs[0]}
+
+
+def busy_metrics(alone: float, among: float) -> dict[str, float]:
+    """The results of the scenario with traffic among idle connections, from its two rates."""
+    return {"alone": alone, "among": among, "kept": among / alone}
 
 
 def resident_memory() -> int:
@@ -138,20 +152,7 @@ def resident_memory() -> int:
         with open("/proc/self/statm") as statm:
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except FileNotFoundError:  # not Linux: the peak is the nearest thing; macOS counts it in bytes, others in KiB
+        import resource
+
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak if sys.platform == "darwin" else peak * 1024
-
-
-def measure_import(control: Control, settings: Settings, module: str) -> None:
-    """Import the module in fresh interpreters that have imported trio already."""
-    search = f"import sys; sys.path[:] = {sys.path!r}; "
-    code = (
-        f"{search}import time, trio; start = time.perf_counter(); import {module}; print(time.perf_counter() - start)"
-    )
-    command = [sys.executable, "-P", "-c", code]
-
-    def once() -> float:
-        return float(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
-
-    once()  # compiles the byte code and warms the file cache
-    control.tell_result(**{"import": statistics.median(once() for _ in range(settings.repeats)) * 1e3})

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from .results import Results, Row, Spread
-from .scenarios import IMPLEMENTATIONS, SCENARIOS, Metric, Scenario
+from .model import IMPLEMENTATIONS, Metric, Scenario
+from .results import Results, Row, Spread, number
+from .scenarios import SCENARIOS
 from .targets import TARGETS, Target
 
 LONGEST_REASON = 48
-
-
-def number(value: float) -> str:
-    """Three significant digits, with k and M."""
-    for suffix, factor in (("M", 1e6), ("k", 1e3)):
-        if value >= factor * 0.9995:
-            return f"{value / factor:#.3g}".rstrip(".") + suffix
-    return f"{value:#.3g}".rstrip(".")
 
 
 def ratio_text(spread: Spread, label: str) -> str:
@@ -27,17 +21,18 @@ def ratio_text(spread: Spread, label: str) -> str:
 def cell(results: Results, row: Row) -> str:
     """The median with the spread behind it, or why there is none."""
     spread = results.spread(row)
-    error = results.error(row)
+    missing = results.missing(row)[:LONGEST_REASON]
     if spread is None:
-        return f"failed: {error[:LONGEST_REASON]}" if error else ""
+        return missing
     text = number(spread.median)
     if spread.least != spread.most:
         text += f" ({number(spread.least)}..{number(spread.most)})"
-    return text + (f"; once failed: {error[:LONGEST_REASON]}" if error else "")
+    return text + (f"; once {missing}" if missing else "")
 
 
 def judged(results: Results, row: Row, target: Target) -> tuple[str, str, str]:
     """Ratio, target, verdict."""
+    peer = (row[0], row[1], target.against or row[2])
     if target.against is None:
         wanted = f"{target.relation} {target.value:g} {results.units[row]}"
         measured = results.spread(row)
@@ -48,7 +43,8 @@ def judged(results: Results, row: Row, target: Target) -> tuple[str, str, str]:
         label = IMPLEMENTATIONS[target.against].label
         ratio = ratio_text(measured, label) if measured else f"no ratio to {label}"
     if measured is None:
-        return ratio, wanted, "not met (failed)"
+        skipped = next((text for text in map(results.missing, (row, peer)) if text.startswith("skipped")), "")
+        return ratio, wanted, "not measured (skipped)" if skipped else "not met (failed)"
     return ratio, wanted, "met" if target.met(measured.median) else "not met"
 
 
@@ -62,28 +58,26 @@ def unjudged(results: Results, row: Row, peers: Iterable[str]) -> list[tuple[str
 
 def title(scenario: Scenario, metric: Metric, candidate: str) -> str:
     """What stands in the first column."""
-    name = metric.name if len(scenario.metrics) > 1 else ""
+    name = metric.name.replace("_", " ") if len(scenario.metrics) > 1 else ""
     batched = "many at once" if IMPLEMENTATIONS[candidate].batched else ""
     return ", ".join(filter(None, (scenario.title, batched, name))) + f" [{metric.unit}]"
 
 
-def lines(results: Results, milestone: int) -> list[list[str]]:
+def lines(results: Results) -> list[list[str]]:
     """The table's cells, head first."""
     peers = [name for name, implementation in IMPLEMENTATIONS.items() if not implementation.candidate]
     head = ["scenario", "trizmq", *(IMPLEMENTATIONS[name].label for name in peers), "ratio", "target", "verdict"]
     table = [head]
     measured = set(results.rows)
     for scenario in SCENARIOS:
-        for metric in scenario.metrics:
+        for metric in (metric for metric in scenario.metrics if metric.in_table):
             for candidate in (name for name in scenario.implementations if IMPLEMENTATIONS[name].candidate):
                 row = (scenario.name, metric.name, candidate)
                 if row not in measured:
                     continue
-                judgements = [
-                    judged(results, row, target)
-                    for target in TARGETS
-                    if target.row == row and target.milestone == milestone
-                ] or unjudged(results, row, peers)
+                judgements = [judged(results, row, target) for target in TARGETS if target.row == row] or unjudged(
+                    results, row, peers
+                )
                 values = [cell(results, (scenario.name, metric.name, name)) for name in (candidate, *peers)]
                 first, *others = judgements
                 table.append([title(scenario, metric, candidate), *values, *first])
@@ -99,6 +93,13 @@ def aligned(table: Sequence[Sequence[str]]) -> str:
     return "\n".join(rows)
 
 
-def report(results: Results, milestone: int) -> str:
-    """The whole table as text."""
-    return aligned(lines(results, milestone))
+def summary(table: Sequence[Sequence[str]]) -> str:
+    """How many of the targets of these rows are met."""
+    verdicts = Counter(row[-1] for row in table[1:] if row[-1])
+    return ", ".join(f"{verdict}: {count}" for verdict, count in verdicts.most_common())
+
+
+def report(results: Results) -> str:
+    """The whole table as text, and a line that sums it up."""
+    table = lines(results)
+    return f"{aligned(table)}\n\n{summary(table)}"

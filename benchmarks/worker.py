@@ -8,8 +8,8 @@ import resource
 import signal
 import sys
 
-from .measuring import Control
-from .scenarios import IMPLEMENTATIONS, Settings
+from .control import Control, Skip
+from .model import IMPLEMENTATIONS, Settings
 
 
 def main() -> None:
@@ -19,13 +19,26 @@ def main() -> None:
     # Senders go on for ever. Should the runner be killed before it could end them, they end themselves.
     signal.alarm(int(float(timeout)) + 10)
     # Results have stdout for themselves; whatever else is printed goes to stderr.
-    control = Control(sys.stdin, os.fdopen(os.dup(sys.stdout.fileno()), "w"))
+    lines_in = os.fdopen(os.dup(sys.stdin.fileno()), "rb", buffering=0)
+    control = Control(lines_in, os.fdopen(os.dup(sys.stdout.fileno()), "w"))
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    if settings.one_core:
-        if not hasattr(os, "sched_setaffinity"):
-            sys.exit("this system cannot pin a process to a core")
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    module = importlib.import_module(f".implementations.{IMPLEMENTATIONS[implementation].module}", __package__)
-    getattr(module, role)(control, settings)
+    try:
+        if settings.one_core:
+            if not hasattr(os, "sched_setaffinity"):
+                raise Skip("this system cannot pin a process to a core")
+            os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        folder = "" if role.startswith(".") else f".{IMPLEMENTATIONS[implementation].folder}."
+        module, _, function = f".implementations{folder}{role}".rpartition(".")
+        getattr(importlib.import_module(module, __package__), function)(control, settings)
+    except* Skip as skipped:
+        control.tell_skip("; ".join(dict.fromkeys(str(reason) for reason in reasons(skipped))))
+
+
+def reasons(group: BaseExceptionGroup[Skip]) -> list[Skip]:
+    """The leaves: Trio's nurseries wrap what their tasks raise."""
+    leaves: list[Skip] = []
+    for one in group.exceptions:
+        leaves += reasons(one) if isinstance(one, BaseExceptionGroup) else [one]
+    return leaves

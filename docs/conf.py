@@ -22,6 +22,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinxcontrib_trio",
     "manual",
+    "plots",
 ]
 html_theme = "furo"
 html_title = f"trizmq {version}"

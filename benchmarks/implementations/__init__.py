@@ -1,1 +1,4 @@
-"""One module for each implementation; its functions are the roles that scenarios name: ``role(control, settings)``."""
+"""One folder for each implementation; the functions of its modules are the roles that scenarios name.
+
+A role is ``role(control, settings)``. What several implementations do alike stands in the modules beside the folders.
+"""

@@ -1,0 +1,1 @@
+"""pyomq, blocking: a port of libzmq to Rust, with pyzmq's verbs."""

@@ -1,0 +1,1 @@
+"""pyzmq, blocking: libzmq with its I/O thread, and one call per message."""

@@ -1,0 +1,1 @@
+"""pyzmq.asyncio: what async programs use today."""
