@@ -64,6 +64,10 @@ async def test_who_has_gone(endpoint: str) -> None:
         assert [await router.receive() for _ in range(5)] == [[b"d", body] for body in (b"", b"1", b"2", b"", b"gone")]
         with pytest.raises(trio.WouldBlock):
             router.receive_nowait()
+        statistics = router.statistics()
+        assert (statistics.messages_received, statistics.messages_sent) == (2, 0), (
+            "notices are none of the peer's messages"
+        )
 
 
 @everywhere
@@ -75,6 +79,7 @@ async def test_hiccup(endpoint: str) -> None:
             await bound.send(b"last")
             await bound.wait_drained()
         assert [await dealer.recv(), await dealer.recv()] == [b"last", b"hiccup"]
+        assert (dealer.statistics().messages_received, bound.statistics().messages_sent) == (1, 1)
         async with trizmq.Dealer(hiccup_message=b"not mine") as bound:
             await bound.bind(at)
             await dealer.wait_connected()

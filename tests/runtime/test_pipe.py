@@ -438,3 +438,22 @@ def test_a_nudge_does_not_keep_a_greeting_from_being_first() -> None:
     pipe.greet(b"hello")
     pipe.put(b"1")
     assert pipe.take() == [b"hello", b"1"]
+
+
+def test_notices_are_not_counted_as_put() -> None:
+    pipe = Pipe(2)
+    pipe.put(b"1")
+    pipe.note(b"first", first=True)
+    pipe.note(b"last")
+    assert (pipe.queued, pipe.total) == (3, 1)
+    assert pipe.take() == [b"first", b"1", b"last"]
+    pipe.release(3)
+    assert (pipe.queued, pipe.total) == (0, 1)
+
+
+def test_a_notice_is_the_newest_where_only_that_is_kept() -> None:
+    pipe = Pipe(2)
+    pipe.conflate(lambda count: None)
+    pipe.put(b"1")
+    pipe.note(b"notice")
+    assert pipe.take() == [b"notice"]

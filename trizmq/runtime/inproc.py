@@ -158,7 +158,7 @@ class InprocConnection:
         for core, end in (far, other), (near, session):
             # they go in front of what the other side has sent before it was joined
             for notice in reversed(core.pattern.arrival_notices(end.peer)):
-                end.inbound.push_first(notice)
+                end.inbound.note(notice, first=True)
         far.inproc_joined.add(self)
         far.counters.connections_accepted += 1
         near.counters.connections_made += 1

@@ -32,6 +32,7 @@ class Pipe:
         "_limit",
         "_lowered",
         "_most",
+        "_noted",
         "_open",
         "_receive_channel",
         "_send_channel",
@@ -53,6 +54,7 @@ class Pipe:
         self._bytes: ByteCount | None = None  # where bytes are limited too
         self._lowered = 0  # by how much ``_limit`` and ``_most`` are then lower
         self._starved = False
+        self._noted = 0  # how many messages the reading side has put itself
         self._greeted = -1  # what ``released`` was when a greeting was put in front
         #: How many messages were put and have left again so far: released, withdrawn, or discarded.
         self.released = 0
@@ -119,6 +121,16 @@ class Pipe:
             self._open.insert(0, message)
             if self._bytes is not None:
                 self._bytes.put((message,))
+        else:
+            self.push(message)
+
+    def note(self, message: Packed, *, first: bool = False) -> None:
+        """Append a message that the reading side makes itself, or put it in front; the writing side has not sent it."""
+        self._noted += 1
+        if self.on_replaced is not None:
+            self._replace(message)
+        elif first:
+            self.push_first(message)
         else:
             self.push(message)
 
@@ -294,8 +306,8 @@ class Pipe:
 
     @property
     def total(self) -> int:
-        """How many messages were put so far."""
-        return self.released + self.queued
+        """How many messages the writing side has put so far."""
+        return self.released + self.queued - self._noted
 
     def set_limit(self, limit: int) -> None:
         """Change the limit. What is queued stays; a smaller limit holds for what comes."""

@@ -145,9 +145,9 @@ class Session:
 
     def note(self, notice: Packed) -> None:
         """Let the application receive a message that the socket makes itself, as if it came from this peer."""
-        if self.peer.accepted:
-            self.inbound.push(notice)  # there are few in the life of a connection
-        elif not self.inbound.put(notice):
+        if self.peer.accepted or self.inbound.has_room:  # who is accepted has few, in the life of one connection
+            self.inbound.note(notice)
+        else:
             self._core.drop(DropReason.RECEIVE_HWM, self.peer, 1)
 
     def note_departure(self) -> None:
