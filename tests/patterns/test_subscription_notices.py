@@ -95,6 +95,15 @@ def test_a_cancellation_that_is_not_told_undoes_one_that_is() -> None:
     assert rig.receive_all() == [b"data", b"data", b"\0a"]
 
 
+def test_a_cancellation_that_is_not_told_is_not_told_later() -> None:
+    rig = xpub("verbose", receive_hwm=1)
+    first, second = rig.peer(), rig.peer()
+    rig.come(first, b"\1a", b"\1b")
+    rig.come(second, b"\1a")
+    rig.come(first, b"\0a")
+    assert rig.receive_all() == [b"\1a", b"\1b", b"\1a"], "the second still has the topic"
+
+
 def test_options_change_with_notices_beside_the_queue() -> None:
     rig = xpub("default", receive_hwm=1)
     peer = rig.peer()
