@@ -45,6 +45,7 @@ from .events import PeerStatistics as PeerStatistics
 from .events import Statistics as Statistics
 from .options import AcceptedPeer as AcceptedPeer
 from .options import ReconnectStop as ReconnectStop
+from .options import RouterNotify as RouterNotify
 from .poller import READABLE as READABLE
 from .poller import WRITABLE as WRITABLE
 from .poller import Poller as Poller
@@ -111,6 +112,7 @@ __all__ = [
     "Rep",
     "Req",
     "Router",
+    "RouterNotify",
     "Socket",
     "StateError",
     "Statistics",

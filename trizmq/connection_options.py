@@ -19,6 +19,8 @@ from .declaring import (
     where_there_is,
     whole,
 )
+from .endpoints import parse_tcp_target
+from .errors import EndpointError
 
 
 class ReconnectStop(enum.Flag):
@@ -69,6 +71,25 @@ def _device(value: object) -> str:
     return value
 
 
+def _proxy(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("expected the host:port of a SOCKS5 proxy, such as '127.0.0.1:1080'")
+    if value:
+        try:
+            parse_tcp_target(value, value)
+        except EndpointError as error:
+            raise ValueError(f"expected the host:port of a SOCKS5 proxy, such as '127.0.0.1:1080' ({error})") from None
+    return value
+
+
+def _credential(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("expected a str")
+    if len(value.encode("utf-8", "surrogateescape")) > 255:
+        raise ValueError("expected at most 255 bytes of UTF-8: SOCKS5 has one octet for the length")
+    return value
+
+
 class ConnectionOptions(Options):
     """The options about connections that every socket type has."""
 
@@ -95,6 +116,24 @@ class ConnectionOptions(Options):
         check=seconds_or_never,
         zmq="ZMQ_CONNECT_TIMEOUT",
         doc="Seconds that one attempt to connect may take; ``math.inf`` or None: as long as the system tries.",
+    )
+    socks_proxy: str = option(
+        default="",
+        check=_proxy,
+        zmq="ZMQ_SOCKS_PROXY",
+        doc="The ``host:port`` of a SOCKS5 proxy to connect through, which resolves host names itself; empty: none; tcp.",
+    )
+    socks_username: str = option(
+        default="",
+        check=_credential,
+        zmq="ZMQ_SOCKS_USERNAME",
+        doc="The user name for ``socks_proxy``, at most 255 bytes of UTF-8; empty: the proxy is not told who asks.",
+    )
+    socks_password: str = option(
+        default="",
+        check=_credential,
+        zmq="ZMQ_SOCKS_PASSWORD",
+        doc="The password for ``socks_username``, at most 255 bytes of UTF-8; it is sent to the proxy as it is.",
     )
     handshake_timeout: float = option(
         default=30.0,

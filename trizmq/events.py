@@ -22,6 +22,9 @@ class DropReason(enum.Enum):
     """Why a message was not delivered. Every drop is counted under one of these."""
 
     SEND_HWM = "send_hwm"  #: the peer's queue was full (PUB, XPUB, XSUB, ROUTER, REP)
+    RECEIVE_HWM = (
+        "receive_hwm"  #: a notice that the socket makes itself (``hiccup_message``) found the peer's queue full
+    )
     UNROUTABLE = "unroutable"  #: no peer of a ROUTER or REP has that routing id, or it has gone
     CONFLATED = "conflated"  #: replaced by a newer message (``conflate``)
     LINGER = "linger"  #: still queued when the socket or its endpoint was closed

@@ -6,6 +6,7 @@ of the sockets in it. Durations are seconds. Values are checked when they are se
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +19,21 @@ from .declaring import Options, boolean, identity, nearest, octets, option, seco
 from .declaring import declared_options as declared_options
 from .errors import OptionError
 from .metadata import check_properties
+
+
+class RouterNotify(enum.Flag):
+    """Of what ``router_notify`` makes messages. The members are libzmq's, and its bits."""
+
+    NEVER = 0
+    CONNECT = 1  #: a peer has completed its handshake
+    DISCONNECT = 2  #: the connection to a peer has ended
+    BOTH = CONNECT | DISCONNECT
+
+
+def _router_notify(value: object) -> RouterNotify:
+    if not isinstance(value, RouterNotify):
+        raise TypeError("expected members of trizmq.RouterNotify, several joined with |")
+    return value
 
 
 class QueueOptions(Options):
@@ -120,11 +136,29 @@ class ReqOptions(RoutingIdOptions):
     )
 
 
-class DealerOptions(ConflateOptions, RoutingIdOptions):
+class HelloOptions(RoutingIdOptions):
+    """For DEALER and ROUTER."""
+
+    hello_message: bytes = option(
+        default=b"",
+        check=octets,
+        zmq="ZMQ_HELLO_MSG",
+        doc="A message of one frame that is sent first on every new connection; empty: none.",
+    )
+
+
+class DealerOptions(ConflateOptions, HelloOptions):
     """For DEALER."""
 
+    hiccup_message: bytes = option(
+        default=b"",
+        check=octets,
+        zmq="ZMQ_HICCUP_MSG",
+        doc="A message that is received here when a connection that this side made has ended; empty: none.",
+    )
 
-class RouterOptions(RoutingIdOptions):
+
+class RouterOptions(HelloOptions):
     """For ROUTER."""
 
     router_mandatory: bool = option(
@@ -138,6 +172,18 @@ class RouterOptions(RoutingIdOptions):
         check=boolean,
         zmq="ZMQ_ROUTER_HANDOVER",
         doc="Let a new peer take over a routing id in use; the earlier connection is closed.",
+    )
+    router_notify: RouterNotify = option(
+        default=RouterNotify.NEVER,
+        check=_router_notify,
+        zmq="ZMQ_ROUTER_NOTIFY",
+        doc='Receive ``[routing id, b""]`` when a peer connects or disconnects: members of :class:`RouterNotify`.',
+    )
+    disconnect_message: bytes = option(
+        default=b"",
+        check=octets,
+        zmq="ZMQ_DISCONNECT_MSG",
+        doc="A message that is received here as if from a peer that connected to us when it has gone; empty: none.",
     )
 
 

@@ -449,3 +449,20 @@ async def test_mock_pub_sub_publishing(kind: type[trizmq.XPub], greeting: bytes,
             await peer.stream.send_all(forms[1])
             if kind is trizmq.XPub:
                 assert await pub.recv() == b"\x00A"
+
+
+@each_transport
+async def test_notices_of_a_peer_that_flips_subscriptions(endpoint: str) -> None:
+    """While the application receives nothing they are bounded, and what is wanted holds at once all the same."""
+    async with trizmq.XPub(receive_hwm=10) as xpub, trizmq.XSub() as xsub:
+        await meet(xpub, xsub, endpoint)
+        for number in range(5000):
+            await xsub.send(b"\1flip %d" % number)
+            await xsub.send(b"\0flip %d" % number)
+        await xsub.send(b"\1kept")
+        await xpub.wait_subscribed("kept")
+        assert xpub.topics_count == 1
+        received = [await xpub.recv()]
+        while received[-1] != b"\1kept":
+            received.append(await xpub.recv())
+        assert received == [b"%c" % kind + b"flip %d" % number for number in range(5) for kind in (1, 0)] + [b"\1kept"]

@@ -336,11 +336,12 @@ BUILT = [
     ),
 ]
 
-#: Rows with a test of their own in ``test_section18.py``: they take more than one connection, or our side connects.
+#: What cannot be a row above, because it takes more than one connection, or an application that asks first: the test of each
+#: in ``test_section18.py``.
 APART = {
-    37: "an identity that is the next automatic one",
-    70: "malformed replies to a REQ",
-    71: "a reply before the request",
+    37: "test_next_automatic_identity",
+    70: "test_malformed_replies",
+    71: "test_reply_before_request",
 }
 
 #: Rows of what is not built yet, and the milestone that builds it.

@@ -71,6 +71,7 @@ def test_every_row_has_its_place() -> None:
     numbers = [{row.number for row in BUILT}, set(APART), set(LATER)]
     assert set().union(*numbers) == set(range(1, 101))
     assert sum(map(len, numbers)) == 100
+    assert all(globals()[test].__doc__.startswith(f"{number}: ") for number, test in APART.items())
     assert {ours for row in BUILT for ours in row.ours.split()} == set(CLASSES)
 
 

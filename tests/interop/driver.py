@@ -83,6 +83,15 @@ class PeerSocket:
         result: list[list[str]] = await self.do("recv", count=count)
         return result
 
+    async def recv_until(self, last: bytes) -> list[list[str]]:
+        result: list[list[str]] = await self.do("recv_until", last=last.hex())
+        return result
+
+    async def event(self, *wanted: str) -> str:
+        """Wait for an event after ``do("watch")``, by its name without ``ZMQ_EVENT_``."""
+        result: str = await self.do("event", wanted=wanted)
+        return result
+
     async def close(self, linger_ms: int = 0) -> None:
         await self.do("close", linger_ms=linger_ms)
 

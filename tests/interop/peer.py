@@ -27,6 +27,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
 FrameOrder: TypeAlias = "str | list[int]"
 
@@ -116,6 +117,19 @@ class PeerSocket:
     def close(self, linger_ms: int = 0) -> None:
         self._socket.close(linger_ms)
 
+    # ---- looking
+
+    def watch(self) -> None:
+        """Keep the events of this socket from now on."""
+        self._monitor = self._socket.get_monitor_socket()
+        self._monitor.rcvtimeo = PATIENCE_MS
+
+    def event(self, wanted: list[str]) -> str:
+        """Wait for an event of one of these names."""
+        while (name := zmq.Event(recv_monitor_message(self._monitor)["event"]).name) not in wanted:
+            pass
+        return str(name)
+
     # ---- messages
 
     def _send(self, message: list[FrameOrder]) -> None:
@@ -129,6 +143,21 @@ class PeerSocket:
 
     def recv(self, count: int = 1) -> list[list[str]]:
         return [[describe(frame) for frame in self._socket.recv_multipart()] for _ in range(count)]
+
+    def send_until_full(self, message: list[FrameOrder], patience_ms: int) -> int:
+        """Send a message again and again, until there was no room for so long; tells how many were taken."""
+        for sent in itertools.count():
+            if not self._socket.poll(patience_ms, zmq.POLLOUT):
+                return sent
+            self._send(message)
+        raise AssertionError
+
+    def recv_until(self, last: FrameOrder) -> list[list[str]]:
+        """Receive messages up to one that ends with this frame, which is left out."""
+        received: list[list[str]] = []
+        while (message := self.recv()[0])[-1] != last:
+            received.append(message)
+        return received
 
     def recv_waiting(self) -> list[list[str]]:
         """All that can be received without waiting."""

@@ -196,3 +196,15 @@ class Balancing(RuleBasedStateMachine):
 
 
 TestBalancing = Balancing.TestCase
+
+
+def test_dealer_hello_and_hiccup() -> None:
+    """A hiccup is of connections that were made from here (libzmq tests: hello_msg, hiccup_msg)."""
+    rig = Rig(Dealer, DealerOptions())
+    peer = rig.peer()
+    assert (rig.pattern.hello(), rig.pattern.departure_notices(peer)) == (b"", [])
+    rig.set(hello_message=b"hello", hiccup_message=b"hiccup")
+    assert (rig.pattern.hello(), rig.pattern.departure_notices(peer)) == (b"hello", [b"hiccup"])
+    peer.accepted = True
+    assert rig.pattern.departure_notices(peer) == []
+    assert rig.pattern.arrival_notices(peer) == []

@@ -6,7 +6,7 @@ import pytest
 
 from trizmq.errors import HostUnreachable
 from trizmq.events import DropReason
-from trizmq.options import RouterOptions
+from trizmq.options import RouterNotify, RouterOptions
 from trizmq.patterns import Refused, Router
 
 from .fakes import FakePeer, Rig, drain
@@ -187,3 +187,26 @@ def test_attached_and_detached_without_a_connection(rig: Rig[Router]) -> None:
     rig.pattern.detach(peer)
     rig.pattern.disconnected(peer)
     rig.pattern.writable(peer)
+
+
+@pytest.mark.parametrize("notify", RouterNotify)
+def test_notices(rig: Rig[Router], notify: RouterNotify) -> None:
+    rig.set(router_notify=notify)
+    peer = rig.peer(identity=b"X")
+    assert rig.pattern.arrival_notices(peer) == ([b""] if RouterNotify.CONNECT in notify else [])
+    assert rig.pattern.departure_notices(peer) == ([b""] if RouterNotify.DISCONNECT in notify else [])
+
+
+def test_a_message_in_place_of_one_who_has_gone(rig: Rig[Router]) -> None:
+    """Only of who has connected to us (libzmq tests/test_disconnect_msg.cpp), and after the notification."""
+    rig.set(disconnect_message=b"gone", router_notify=RouterNotify.BOTH)
+    peer = rig.peer(identity=b"X")
+    assert rig.pattern.departure_notices(peer) == [b""]
+    peer.accepted = True
+    assert rig.pattern.departure_notices(peer) == [b"", b"gone"]
+
+
+def test_hello(rig: Rig[Router]) -> None:
+    assert rig.pattern.hello() == b""
+    rig.set(hello_message=b"hello")
+    assert rig.pattern.hello() == b"hello"

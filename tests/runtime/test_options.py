@@ -30,6 +30,7 @@ SYSTEM = [
     "tcp_keepalive_interval",
     "tcp_keepalive_count",
 ]
+CREDENTIALS = ["socks_username", "socks_password"]
 #: Options of our own: limits where libzmq has none, and what has to do with Trio.
 OURS = {
     *COUNTS,
@@ -77,6 +78,22 @@ WRONG: list[tuple[type[trizmq.Socket], str, object]] = [
     *((kind, name, value) for kind, names in FLAGS.items() for name in names for value in (2, -1, "yes", None, b"")),
     *((trizmq.Dealer, "routing_id", value) for value in (b"x" * 256, b"\0x", "text", 5, None)),
     *((trizmq.Pub, "xpub_welcome_message", value) for value in ("text", 5, None, [b"x"])),
+    *(
+        (kind, name, value)
+        for kind, name in (
+            (trizmq.Dealer, "hello_message"),
+            (trizmq.Router, "hello_message"),
+            (trizmq.Dealer, "hiccup_message"),
+            (trizmq.Router, "disconnect_message"),
+        )
+        for value in ("text", 5, None, [b"x"])
+    ),
+    *((trizmq.Router, "router_notify", value) for value in (3, None, True, "CONNECT")),
+    *(
+        (trizmq.Push, "socks_proxy", value)
+        for value in (b"x:1", None, 1080, "host", "host:", "host:0", "*:1", "x:70000")
+    ),
+    *((trizmq.Push, name, value) for name in CREDENTIALS for value in (b"x", None, 5, "x" * 256, "\xe9" * 128)),
     *((trizmq.Push, "metadata", value) for value in ("X-a", None, [("X-a", b"")], {"X-a": "text"}, {b"X-a": b""})),
     *((trizmq.Push, "metadata", {name: b""}) for name in ("a", "x-a", "X-", "X-a b", "X-ä", "X-" + "a" * 254, "X-a\n")),
     (trizmq.Push, "metadata", {"X-a": bytes(32768)}),
@@ -107,6 +124,16 @@ RIGHT: list[tuple[type[trizmq.Socket], str, object, object]] = [
         for value in (b"", b"x" * 255, bytearray(b"x"), memoryview(b"y"))
     ),
     (trizmq.Pub, "xpub_welcome_message", bytearray(b"hi"), b"hi"),
+    (trizmq.Dealer, "hello_message", memoryview(b"hi"), b"hi"),
+    (trizmq.Router, "hello_message", bytearray(b"hi"), b"hi"),
+    (trizmq.Dealer, "hiccup_message", bytearray(b"hi"), b"hi"),
+    (trizmq.Router, "disconnect_message", bytearray(b"hi"), b"hi"),
+    *((trizmq.Router, "router_notify", value, value) for value in trizmq.RouterNotify),
+    *(
+        (trizmq.Push, "socks_proxy", value, value)
+        for value in ("", "localhost:1080", "[::1]:1080", "192.0.2.1:*;proxy.example.org:1080")
+    ),
+    *((trizmq.Push, name, value, value) for name in CREDENTIALS for value in ("", "x" * 255, "\xe9" * 127)),
     (trizmq.Push, "metadata", {"X-a": bytearray(b"b"), "X-" + "c" * 253: b""}, {"X-a": b"b", "X-" + "c" * 253: b""}),
 ]
 

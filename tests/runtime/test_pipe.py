@@ -388,3 +388,72 @@ def test_nothing_is_lost_doubled_or_reordered(steps: list[str]) -> None:
     out += held
     out += pipe.take() or []
     assert out == [b"%d" % at for at in range(number)]
+
+
+# ---- greetings
+
+
+def test_a_greeting_goes_before_what_waits() -> None:
+    pipe = Pipe(2)
+    pipe.put(b"1")
+    pipe.put(b"2")
+    pipe.greet(b"hello")
+    assert (pipe.queued, pipe.room) == (3, -1)
+    assert pipe.take() == [b"hello", b"1", b"2"]
+
+
+def test_a_greeting_that_was_not_sent_is_replaced() -> None:
+    """Whether it still waits, or was taken and put back; one that was sent is followed by the next connection's."""
+    pipe = Pipe(10)
+    pipe.set_byte_limit(100)
+    pipe.greet(b"one")
+    pipe.put(b"1")
+    pipe.greet(b"two")
+    taken = pipe.take()
+    assert taken == [b"two", b"1"]
+    pipe.restore(taken)
+    pipe.greet(b"three")
+    assert pipe.take() == [b"three", b"1"]
+    pipe.release(1)
+    pipe.restore([b"1"])
+    pipe.greet(b"four")
+    assert pipe.queued == 2
+    assert pipe.take() == [b"four", b"1"]
+    pipe.release(2)
+    assert (pipe.queued, pipe.room) == (0, 10)
+
+
+def test_greetings_do_not_pile_up_where_only_the_newest_is_kept() -> None:
+    pipe = Pipe(10)
+    pipe.conflate(lambda count: None)
+    pipe.put(b"1")
+    for _ in range(3):
+        pipe.greet(b"hello")
+    assert pipe.take() == [b"hello", b"1"]
+
+
+def test_a_nudge_does_not_keep_a_greeting_from_being_first() -> None:
+    pipe = Pipe(10)
+    pipe.nudge()
+    pipe.greet(b"hello")
+    pipe.put(b"1")
+    assert pipe.take() == [b"hello", b"1"]
+
+
+def test_notices_are_not_counted_as_put() -> None:
+    pipe = Pipe(2)
+    pipe.put(b"1")
+    pipe.note(b"first", first=True)
+    pipe.note(b"last")
+    assert (pipe.queued, pipe.total) == (3, 1)
+    assert pipe.take() == [b"first", b"1", b"last"]
+    pipe.release(3)
+    assert (pipe.queued, pipe.total) == (0, 1)
+
+
+def test_a_notice_is_the_newest_where_only_that_is_kept() -> None:
+    pipe = Pipe(2)
+    pipe.conflate(lambda count: None)
+    pipe.put(b"1")
+    pipe.note(b"notice")
+    assert pipe.take() == [b"notice"]

@@ -178,6 +178,20 @@ class Pattern:
     def detach(self, peer: Peer) -> None:
         """The relation is over: nothing more is sent to this peer. What it has sent stays readable."""
 
+    # What a socket says and hears by itself when a connection begins and ends. The runtime puts it into the queues.
+
+    def hello(self) -> bytes:
+        """The message that is to go out first on every new connection; empty: none."""
+        return b""
+
+    def arrival_notices(self, peer: Peer) -> list[Packed]:
+        """What is to be received before all that a new connection delivers."""
+        return []
+
+    def departure_notices(self, peer: Peer) -> list[Packed]:
+        """What is to be received after all that a connection has delivered, which has ended."""
+        return []
+
     def arrived(self, peer: Peer) -> None:
         """The peer's inlet, which was empty, holds messages now."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..messages import Packed
 from ..options import DealerOptions
 from .base import Drop, Peer
 from .fair_queue import FairQueuing
@@ -25,3 +26,10 @@ class Dealer(Balancing, FairQueuing):
         super().connected(peer)
         if self.options.probe_router:
             peer.outbound.push(b"")  # libzmq tests/test_probe_router.cpp: a ROUTER reads [id, b""]
+
+    def hello(self) -> bytes:
+        return self.options.hello_message
+
+    def departure_notices(self, peer: Peer) -> list[Packed]:
+        hiccup = self.options.hiccup_message
+        return [hiccup] if hiccup and not peer.accepted else []  # libzmq tests/test_hiccup_msg.cpp

@@ -218,6 +218,10 @@ class XPub(Pub):
     def __init__(self, drop: Drop, options: XPubOptions) -> None:
         #: What is to be received: each message, whose it is, how much credit it holds (_GONE: told because its peer went).
         self._pending: deque[tuple[Packed, Peer, int]] = deque()
+        #: The notices that had no room there, at most one for each topic, or for each topic and peer: what has changed since
+        #: the last notice about it that did.
+        self._overflow: dict[tuple[bytes, Peer | None], tuple[bytes, Peer, int]] = {}
+        self._by_peer = False
         #: Whose message was received last, be it connected or not.
         self._sender: Peer
         #: The same, if subscriptions can be made for it.
@@ -232,28 +236,77 @@ class XPub(Pub):
         self._manual = options.xpub_manual or options.xpub_manual_last_value
         self._verbose = options.xpub_verbose or options.xpub_verboser
         self._special = self._special or options.xpub_manual_last_value
+        by_peer = self._manual or self._verbose
+        if by_peer is not self._by_peer:
+            self._take_overflow()
+            self._by_peer = by_peer
+
+    # ---- notices
+
+    def _notify(self, frame: bytes, peer: Peer, credit: int = 0, *, changes: bool = True, told: bool = True) -> None:
+        """Have a subscription or cancellation received. libzmq's queue of them has no limit; here a peer that subscribes and
+        cancels, on and on, makes it no longer while the application does not receive.
+
+        Where ``receive_hwm`` messages for each peer wait, a notice is kept beside the queue, and is gone again when its
+        opposite comes: the application misses what left everything as it was.
+
+        Args:
+            frame: the notice.
+            peer: whose it is.
+            credit: as in ``_pending``.
+            changes: whether the topic, or where each peer is told of the peer's subscription to it, was otherwise before.
+            told: whether the application is told at all; of other changes we have to know only where they undo one.
+        """
+        most = self.options.receive_hwm * max(1, len(self._peers))
+        key = (frame[1:], peer if self._by_peer else None)
+        waiting = self._overflow.get(key)
+        if waiting is None and not 0 < most <= len(self._pending):
+            if told:
+                self._pending.append((frame, peer, credit))
+        elif not changes:
+            pass
+        elif waiting is None:
+            self._overflow[key] = (frame, peer, credit)
+        else:  # what changes what is kept is its opposite
+            del self._overflow[key]
+
+    def _take_overflow(self) -> None:
+        """There is room again: let what has changed be received."""
+        overflow, self._overflow = self._overflow, {}
+        for frame, peer, credit in overflow.values():
+            # by default, and with xpub_verbose, a topic is cancelled when its last subscriber has gone
+            if frame[0] or self._manual or self.options.xpub_verboser or frame[1:] not in self.index:
+                self._pending.append((frame, peer, credit))
 
     def _apply(self, peer: Peer, frame: bytes) -> bool:
         topic = frame[1:]
         if self._manual:
             asked = self._asked.setdefault(peer, {})
+            changes = (topic in asked) is not bool(frame[0])
             if frame[0]:
                 asked[topic] = None
             else:
                 asked.pop(topic, None)
-            self._pending.append((frame, peer, 0))
+            self._notify(frame, peer, changes=changes)
             return False
+        before = len(peer.topics)
         if frame[0]:
-            before = len(peer.topics)
-            if self.index.add(topic, peer) or self._verbose:
-                self._pending.append((frame, peer, 0))
-            return len(peer.topics) != before
+            first = self.index.add(topic, peer)
+            changed = len(peer.topics) != before
+            if first or self._verbose:
+                self._notify(frame, peer, changes=changed)
+            return changed
         last = self.index.remove(topic, peer)
+        self._notify_cancel(frame, peer, last)
+        return last is not None
+
+    def _notify_cancel(self, frame: bytes, peer: Peer, last: bool | None, credit: int = 0) -> None:
+        """A cancellation; ``last`` as ``SubscriptionIndex.remove`` says it."""
         # The cancellation of a topic that nobody has is reported, as in libzmq. One that others have is not, other than in
         # libzmq: a proxy would pass it on, and one peer would end the subscriptions of others.
-        if topic not in self.index or self.options.xpub_verboser:
-            self._pending.append((frame, peer, 0))
-        return last is not None
+        told = frame[1:] not in self.index or self.options.xpub_verboser
+        if told or self._verbose:
+            self._notify(frame, peer, credit, changes=last is not None, told=told)
 
     def _asked_for(self, peer: Peer) -> Collection[bytes]:
         return self._asked.get(peer, ()) if self._manual else peer.topics
@@ -263,20 +316,19 @@ class XPub(Pub):
         return 1
 
     def _unsubscribe(self, peer: Peer) -> None:
-        every = self.options.xpub_verboser and not self._manual
         for topic, last in self.index.remove_peer(peer):
-            if (last or every) and not self._manual:
-                self._pending.append((b"\0" + topic, peer, _GONE))
+            if not self._manual:
+                self._notify_cancel(b"\0" + topic, peer, last, _GONE)
         # In manual mode what the peer asked for is cancelled, whatever was applied (libzmq tests/test_xpub_manual.cpp).
         for topic in self._asked.pop(peer, ()):
-            self._pending.append((b"\0" + topic, peer, _GONE))
+            self._notify(b"\0" + topic, peer, _GONE)
         if self._last is peer:
             self._last = None
 
     # ---- the verbs
 
     def receive(self) -> Packed | None:
-        if not self._pending:
+        if not self._pending and not self.can_receive:
             return None
         message, peer, credit = self._pending.popleft()
         if credit > 0:
@@ -294,6 +346,8 @@ class XPub(Pub):
 
     @property
     def can_receive(self) -> bool:
+        if not self._pending and self._overflow:
+            self._take_overflow()
         return bool(self._pending)
 
     def _send_specially(self, message: Packed, only: Peer | None = None) -> bool:

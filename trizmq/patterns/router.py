@@ -7,7 +7,7 @@ import random
 from ..errors import HostUnreachable
 from ..events import DropReason
 from ..messages import Packed
-from ..options import RouterOptions
+from ..options import RouterNotify, RouterOptions
 from .base import Drop, Peer, Refused
 from .fair_queue import FairQueuing
 from .types import COMPATIBLE
@@ -60,6 +60,19 @@ class Router(FairQueuing):
     def detach(self, peer: Peer) -> None:
         self._given.discard(peer)
         self._unclaim(peer)
+
+    def hello(self) -> bytes:
+        return self.options.hello_message
+
+    def arrival_notices(self, peer: Peer) -> list[Packed]:
+        return [b""] if RouterNotify.CONNECT in self.options.router_notify else []
+
+    def departure_notices(self, peer: Peer) -> list[Packed]:
+        # in libzmq's order; whose they are is put in front as for all that is received
+        notices: list[Packed] = [b""] if RouterNotify.DISCONNECT in self.options.router_notify else []
+        if peer.accepted and self.options.disconnect_message:
+            notices.append(self.options.disconnect_message)
+        return notices
 
     def _claim(self, peer: Peer, routing_id: bytes) -> None:
         """Let the peer be known by this id, and by no other; who has it already keeps it, or is handed over."""

@@ -155,6 +155,10 @@ class InprocConnection:
             other.tell_disconnected("the other side does not take this peer")
             session.inbound.discard(lambda message: True)  # what the other side greeted us with
             raise
+        for core, end in (far, other), (near, session):
+            # they go in front of what the other side has sent before it was joined
+            for notice in reversed(core.pattern.arrival_notices(end.peer)):
+                end.inbound.note(notice, first=True)
         far.inproc_joined.add(self)
         far.counters.connections_accepted += 1
         near.counters.connections_made += 1
@@ -223,6 +227,8 @@ class InprocConnection:
         """``disconnect``."""
         self._closed = True
         self._names.forget(self._name, self)
+        if self._binding is not None:
+            self._session.retire()
         self.part(wait_again=False)
         self._session.end()
         self.core.endpoints.ended(self)

@@ -29,9 +29,11 @@ class Pipe:
     __slots__ = (
         "_by_hand",
         "_bytes",
+        "_greeted",
         "_limit",
         "_lowered",
         "_most",
+        "_noted",
         "_open",
         "_receive_channel",
         "_send_channel",
@@ -54,6 +56,8 @@ class Pipe:
         self._bytes: ByteCount | None = None  # where bytes are limited too
         self._lowered = 0  # by how much ``_limit`` and ``_most`` are then lower
         self._starved = False
+        self._noted = 0  # how many messages the reading side has put itself
+        self._greeted = -1  # what ``released`` was when a greeting was put in front
         #: How many messages were put and have left again so far: released, withdrawn, or discarded.
         self.released = 0
         #: Called when the pipe was empty and is not any more.
@@ -115,6 +119,40 @@ class Pipe:
                 self._bytes.put((message,))
         else:
             self._begin(message)
+
+    def push_first(self, message: Packed) -> None:
+        """Put a message in front of all that wait, whatever the limit says."""
+        if self._open:
+            self._open.insert(0, message)
+            if self._bytes is not None:
+                self._bytes.put((message,))
+        else:
+            self.push(message)
+
+    def note(self, message: Packed, *, first: bool = False) -> None:
+        """Append a message that the reading side makes itself, or put it in front; the writing side has not sent it."""
+        self._noted += 1
+        if self.on_replaced is not None:
+            self._replace(message)
+        elif first:
+            self.push_first(message)
+        else:
+            self.push(message)
+
+    def greet(self, message: Packed) -> None:
+        """Put the message in front that a new connection begins with, in place of that which an earlier one never sent.
+
+        What is in front goes out first, and comes back first (``restore``): if nothing was sent, it is still there.
+        """
+        if self._open:
+            if self.on_replaced is not None:
+                del self._open[:-1]
+            elif self._greeted == self.released:
+                unsent = self._open.pop(0)
+                if self._bytes is not None:
+                    self._bytes.lose(unsent)
+        self.push_first(message)
+        self._greeted = self.released
 
     def put_batch(self, batch: list[Packed]) -> None:
         """Append messages that the caller has seen to be within ``room``; the list is the pipe's from here on."""
@@ -291,8 +329,8 @@ class Pipe:
 
     @property
     def total(self) -> int:
-        """How many messages were put so far."""
-        return self.released + self.queued
+        """How many messages the writing side has put so far."""
+        return self.released + self.queued - self._noted
 
     def set_limit(self, limit: int) -> None:
         """Change the limit. What is queued stays; a smaller limit holds for what comes."""

@@ -26,6 +26,7 @@ from ..events import (
     PeerInfo,
     PeerRefused,
 )
+from ..messages import Packed
 from ..patterns.base import Peer, Refused
 from ..transports.base import Link
 from ..wire.connection import Connection
@@ -132,6 +133,12 @@ class Session:
             if not self._keeps_queue:
                 self.end()
             raise
+        if not self._retired:
+            if hello := self._core.pattern.hello():
+                self.outbound.greet(hello)
+            if self.pair is None:  # over inproc the other side has still to agree
+                for notice in self._core.pattern.arrival_notices(self.peer):
+                    self.note(notice)
         self.connections += 1
         self._since = trio.current_time()
         if self.connections > 1:
@@ -139,6 +146,19 @@ class Session:
         self._core.peers_changed()
         self._core.tell(HandshakeSucceeded(self.endpoint, address, introduction.socket_type, self._name))
         self._core.drops.peer_came()
+
+    def note(self, notice: Packed) -> None:
+        """Let the application receive a message that the socket makes itself, as if it came from this peer."""
+        if self.peer.accepted or self.inbound.has_room:  # who is accepted has few, in the life of one connection
+            self.inbound.note(notice)
+        else:
+            self._core.drop(DropReason.RECEIVE_HWM, self.peer, 1)
+
+    def note_departure(self) -> None:
+        """A handshaken connection has ended, and all that it delivered is in the queue."""
+        if not self._retired:
+            for notice in self._core.pattern.departure_notices(self.peer):
+                self.note(notice)
 
     def lose(self) -> None:
         """The connection is lost, or nothing can be sent on it any more."""
@@ -184,7 +204,10 @@ class Session:
             core.counters.messages_sent += self.outbound.total
             core.counters.messages_received += self.inbound.total
         core.sessions.discard(self)
-        core.pattern.detach(self.peer)
+        if not self._retired:
+            core.pattern.detach(self.peer)
+        if joined and self.connections:
+            self.note_departure()
         core.drops.peer_went(self.peer)
         core.peers_changed()
 
@@ -270,6 +293,8 @@ class Session:
             else:
                 tell_failure(core, self.endpoint, link.address, failed)
             self.lose()
+            if shaken:
+                self.note_departure()
             with trio.CancelScope(shield=True):
                 await link.aclose()
         return shaken, cause

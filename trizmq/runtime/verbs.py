@@ -297,12 +297,20 @@ class Subscribing(Protocol):
     def unsubscribe(self, topic: bytes) -> None:
         """Undo it."""
 
+    @property
+    def topics_count(self) -> int:
+        """How many distinct topics there are."""
+
 
 class Publishing(Protocol):
     """What the pattern of a PUB or XPUB has besides."""
 
     def subscriber_count(self, topic: bytes) -> int:
         """How many peers a message that starts with this topic goes to."""
+
+    @property
+    def topics_count(self) -> int:
+        """How many distinct topics are subscribed to."""
 
 
 def subscriptions(core: SocketCore) -> Subscribing:
@@ -391,6 +399,16 @@ class SubscribeVerbs:
         """Undo one :meth:`subscribe`. Nothing happens for a topic that is not subscribed to."""
         subscriptions(self._core).unsubscribe(encode_topic(topic))
 
+    @property
+    def topics_count(self) -> int:
+        """To how many different topics this socket is subscribed (``ZMQ_TOPICS_COUNT``).
+
+        Raises:
+            UsageError: the socket is not open.
+            trio.ClosedResourceError: it is closed.
+        """
+        return subscriptions(self._core).topics_count
+
 
 class WaitSubscribedVerb:
     """For PUB and XPUB."""
@@ -403,3 +421,14 @@ class WaitSubscribedVerb:
         core.check_open()
         publisher = cast("Publishing", core.pattern)
         await core.wait_until(lambda: publisher.subscriber_count(prefix) >= n)
+
+    @property
+    def topics_count(self) -> int:
+        """How many different topics the peers are subscribed to (``ZMQ_TOPICS_COUNT``).
+
+        Raises:
+            UsageError: the socket is not open.
+            trio.ClosedResourceError: it is closed.
+        """
+        self._core.check_open()
+        return cast("Publishing", self._core.pattern).topics_count

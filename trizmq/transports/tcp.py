@@ -12,6 +12,7 @@ from ..endpoints import HostPort, parse_host_port, parse_tcp_target
 from .base import TransportOptions
 from .dialing import Resolved, dial
 from .sockets import SocketAcceptor, SocketLink
+from .socks import connect_through
 from .tuning import tune
 
 
@@ -20,7 +21,8 @@ class Tcp:
 
     ``bind`` takes ``*``, a literal address or a name of this host, and ``*`` or ``0`` for any free port. ``connect`` takes
     a literal address or a name, resolved anew at each attempt, all its addresses tried (happy eyeballs); in front of it
-    may stand the source, ``tcp://192.0.2.1:0;example.org:5555``.
+    may stand the source, ``tcp://192.0.2.1:0;example.org:5555``. With ``socks_proxy`` the proxy is asked to connect, and it
+    resolves the name.
     """
 
     def check_bind(self, address: str, endpoint: str) -> None:
@@ -58,18 +60,16 @@ class Tcp:
     async def connect(self, address: str, endpoint: str, options: TransportOptions) -> SocketLink:
         """See :class:`~trizmq.transports.base.Transport`."""
         target = parse_tcp_target(address, endpoint)
-        destination = target.destination
-        found = await trio.socket.getaddrinfo(destination.host, destination.port, type=socket.SOCK_STREAM)
-
-        async def connect(resolved: Resolved) -> socket.socket:
-            return await _connect(resolved, target.source, options)
-
-        connected = await dial(found, connect)
+        if not options.socks_proxy:
+            return _link(await _dial(target.destination, target.source, options))
+        proxy = parse_tcp_target(options.socks_proxy, options.socks_proxy)
+        connected = await _dial(proxy.destination, target.source or proxy.source, options)
         try:
-            return SocketLink(connected, prepare(connected))
-        except OSError:
+            await connect_through(connected, target.destination, options)
+        except BaseException:
             connected.close()
             raise
+        return _link(connected, str(target.destination))
 
 
 async def _local_address(wanted: HostPort, ipv6: bool) -> tuple[socket.AddressFamily, tuple[Any, ...]]:
@@ -81,6 +81,24 @@ async def _local_address(wanted: HostPort, ipv6: bool) -> tuple[socket.AddressFa
     # a name such as localhost may have both kinds of address; IPv4 first, as libzmq binds without ZMQ_IPV6
     family, _, _, _, sockaddr = min(found, key=lambda one: (one[0] == socket.AF_INET6) is not ipv6)
     return family, sockaddr
+
+
+async def _dial(destination: HostPort, source: HostPort | None, options: TransportOptions) -> socket.socket:
+    found = await trio.socket.getaddrinfo(destination.host, destination.port, type=socket.SOCK_STREAM)
+
+    async def connect(resolved: Resolved) -> socket.socket:
+        return await _connect(resolved, source, options)
+
+    return await dial(found, connect)
+
+
+def _link(connected: socket.socket, behind_proxy: str = "") -> SocketLink:
+    try:
+        address = prepare(connected)
+        return SocketLink(connected, behind_proxy or address)
+    except OSError:
+        connected.close()
+        raise
 
 
 async def _connect(resolved: Resolved, source: HostPort | None, options: TransportOptions) -> socket.socket:

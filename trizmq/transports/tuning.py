@@ -50,8 +50,6 @@ def _settings(
         return
     if options.bind_to_device and not accepted:
         yield "bind_to_device", socket.SOL_SOCKET, "SO_BINDTODEVICE", options.bind_to_device.encode("ascii") + b"\0"
-    if options.priority:
-        yield "priority", socket.SOL_SOCKET, "SO_PRIORITY", options.priority
     if options.tos:
         if untuned.family == socket.AF_INET6:
             yield "tos", socket.IPPROTO_IPV6, "IPV6_TCLASS", options.tos
@@ -60,6 +58,8 @@ def _settings(
                 untuned.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, options.tos)
         else:
             yield "tos", socket.IPPROTO_IP, "IP_TOS", options.tos
+    if options.priority:  # after tos, which sets a priority of its own on Linux
+        yield "priority", socket.SOL_SOCKET, "SO_PRIORITY", options.priority
     if options.tcp_max_retransmit:
         milliseconds = max(1, min(round(options.tcp_max_retransmit * 1000), (1 << 31) - 1))
         yield "tcp_max_retransmit", socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", milliseconds
