@@ -60,6 +60,7 @@ from .sockets import Rep as Rep
 from .sockets import Req as Req
 from .sockets import Router as Router
 from .sockets import Socket as Socket
+from .sockets import Stream as Stream
 from .sockets import Sub as Sub
 from .sockets import XPub as XPub
 from .sockets import XSub as XSub
@@ -114,6 +115,7 @@ __all__ = [
     "Socket",
     "StateError",
     "Statistics",
+    "Stream",
     "Sub",
     "UsageError",
     "XPub",

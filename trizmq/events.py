@@ -29,7 +29,8 @@ class DropReason(enum.Enum):
     MALFORMED = "malformed"  #: a message without the envelope its socket type needs (REP, REQ, ROUTER)
     STALE_REPLY = "stale_reply"  #: a reply to a REQ that nobody waits for any more, or from a peer that was not asked
     UNSUBSCRIBED = "unsubscribed"  #: matched no subscription of a SUB when it was to be read
-    UNEXPECTED = "unexpected"  #: the socket type reads nothing from this peer (PUB, PUSH)
+    #: the socket type reads nothing from this peer (PUB, PUSH), or this side has closed the connection (STREAM)
+    UNEXPECTED = "unexpected"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ import trio
 from ..events import Closed, ConnectDelayed, Connected, ConnectRetried, ConnectStopped
 from ..options import ReconnectStop
 from ..transports.base import Transport
-from .linger import drain
 from .session import Session
 
 if TYPE_CHECKING:
@@ -35,6 +34,7 @@ class Connector:
         self._scope = trio.CancelScope()
         self.endpoint = endpoint
         self.session = Session(core, endpoint, connecting=True, routing_id=routing_id)
+        self.session.stop = self._scope.cancel
 
     async def run(self) -> None:
         """Dial, serve, wait, again, until ``close``."""
@@ -45,6 +45,8 @@ class Connector:
                 while True:
                     ended, cause = await self._connect_once()
                     if core.closed and session.drained:
+                        return
+                    if session.closing and ended is ReconnectStop.AFTER_DISCONNECT:
                         return
                     if session.renewing:
                         session.renewing = False
@@ -97,11 +99,6 @@ class Connector:
         """``disconnect``: write what is queued, for as long as ``linger`` allows, then end."""
         self.session.retire()
         if not self.session.drained:
-            self._core.start(self._linger, name=f"linger {self.endpoint}")
+            self._core.start(self.session.finish, name=f"linger {self.endpoint}")
         else:
             self._scope.cancel()
-
-    async def _linger(self) -> None:
-        with trio.move_on_after(self._core.options.linger):
-            await drain(self._core, [self.session])
-        self._scope.cancel()

@@ -59,6 +59,7 @@ class EndpointTable:
         else:
             transport, address = find_transport(endpoint, core.transports)
         if transport is None:
+            self._check_inproc(endpoint)
             await checkpoint()
             core.check_open()
             binding = InprocBinding(core, endpoint, address, home.inproc_names)
@@ -85,6 +86,7 @@ class EndpointTable:
         core = self._core
         transport, address = find_transport(endpoint, core.transports)
         if transport is None:
+            self._check_inproc(endpoint)
             connection = InprocConnection(core, endpoint, address, home.inproc_names, routing_id)
             connection.open()
             self._connects.setdefault(endpoint, []).append(connection)
@@ -97,6 +99,12 @@ class EndpointTable:
                 connector.session.attach()
         self._connects.setdefault(endpoint, []).append(connector)
         core.start(connector.run, name=f"connector {endpoint}")
+
+    def _check_inproc(self, endpoint: str) -> None:
+        if self._core.pattern.raw:
+            raise EndpointError(
+                f"{endpoint!r}: a {self._core.pattern.name} moves plain bytes, and inproc has only messages; use tcp or ipc"
+            )
 
     def opened(self, listener: Listener) -> None:
         """A listener is bound."""

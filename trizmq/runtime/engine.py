@@ -14,6 +14,7 @@ from ..errors import RemoteProtocolError
 from ..messages import Packed
 from ..transports.base import Buffer, Link
 from ..wire.connection import Connection, PeerInfo
+from ..wire.raw import RawConnection
 from .checkpoints import enable_ki_protection
 from .heart import NO_HEARTBEAT, Heartbeat, Pulse
 from .monitor import Counters
@@ -60,7 +61,7 @@ class Engine:
     def __init__(
         self,
         link: Link,
-        connection: Connection,
+        connection: Connection | RawConnection,
         counters: Counters,
         on_drained: Callable[[], None],
         on_write_failed: Callable[[], None],
@@ -180,11 +181,16 @@ class Engine:
         if not receives and not self._link.waits_for_reader:
             self.cut()
             return
-        self._discarding = discard
-        self._room_event.set()
+        if discard:
+            self.discard()
         self._finished = True
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             await self._link.send_eof()
+
+    def discard(self) -> None:
+        """Nobody will receive what comes from now on: read it, so that the peer can go on, and throw it away."""
+        self._discarding = True
+        self._room_event.set()
 
     def cut_if_delivered(self) -> None:
         """After ``finish``: end the connection if the peer's system has everything, and ours holds nothing of the peer's."""

@@ -72,6 +72,7 @@ class Listener:
     async def _serve(self, session: Session, link: Link) -> None:
         scope = trio.CancelScope()
         self._connections.add(scope)
+        session.stop = scope.cancel
         try:
             with scope:
                 await session.run_accepted(link)
