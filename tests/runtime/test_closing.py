@@ -20,7 +20,7 @@ pytestmark = pytest.mark.deadline(20)
 
 SOCKET_TYPES = [
     trizmq.Pair, trizmq.Req, trizmq.Rep, trizmq.Dealer, trizmq.Router, trizmq.Pub, trizmq.Sub,
-    trizmq.XPub, trizmq.XSub, trizmq.Push, trizmq.Pull,
+    trizmq.XPub, trizmq.XSub, trizmq.Push, trizmq.Pull, trizmq.Stream,
 ]  # fmt: skip
 
 
