@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 from . import patterns
 from .context import Context, default_context
-from .events import PeerInfo, Statistics
+from .events import EndpointInfo, LingerReport, PeerInfo, Statistics
 from .options import (
     ConflateOptions,
     DealerOptions,
@@ -192,6 +192,10 @@ class Socket(SocketOptions, AsyncResource):
         """Who this socket exchanges messages with, or is connecting to, as it is now: the eldest relations first."""
         return peers.peers(self._core)
 
+    def endpoints(self) -> tuple[EndpointInfo, ...]:
+        """What this socket is bound and connected to, as it is now: those that are bound first; none once it is closed."""
+        return self._core.endpoints.infos()
+
     def disconnect_peer(self, peer: bytes | PeerInfo) -> None:
         """Close the connection to a peer at once. What it has sent stays readable.
 
@@ -210,6 +214,14 @@ class Socket(SocketOptions, AsyncResource):
     def closed(self) -> bool:
         """Whether the socket was closed."""
         return self._core.closed
+
+    @property
+    def linger_report(self) -> LingerReport | None:
+        """Once the socket is closed: what was waited for, for how long, and what was discarded; before that None.
+
+        Messages over ``inproc`` are not waited for: they are the other side's, or are left for who binds the name.
+        """
+        return self._core.linger_report
 
     def __repr__(self) -> str:
         return f"<trizmq {self._core.describe()}>"

@@ -11,6 +11,7 @@ import trio
 
 from ..endpoints import split_endpoint
 from ..errors import EndpointError
+from ..events import EndpointInfo
 from ..patterns.base import Refused
 from ..transports import find_transport
 from ..transports.adopted import Adopted
@@ -29,6 +30,10 @@ class Endpoint(Protocol):
     """What the table of endpoints holds: a listener, a connector, or one of their inproc counterparts."""
 
     endpoint: str
+
+    @property
+    def info(self) -> EndpointInfo:
+        """What applications see of it."""
 
     def stop(self) -> None:
         """The socket is closing: let nobody in any more."""
@@ -151,6 +156,10 @@ class EndpointTable:
 
     def _all(self) -> list[Endpoint]:
         return [*self._binds.values(), *(one for several in self._connects.values() for one in several)]
+
+    def infos(self) -> tuple[EndpointInfo, ...]:
+        """See :meth:`trizmq.Socket.endpoints`."""
+        return () if self._core.closed else tuple(endpoint.info for endpoint in self._all())
 
     def describe(self) -> str:
         """For people."""

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from ..events import DropReason, LingerReport, Unsent
+
 if TYPE_CHECKING:
+    from ..patterns.base import Peer
     from .session import Session
     from .socket import SocketCore
 
@@ -17,6 +20,33 @@ _log = logging.getLogger("trizmq")
 # A closing socket says in the log what it waits for, once this much time has passed.
 _SILENT_WAIT = 1.0
 _FIRST_PAUSE = 0.005
+
+
+class Closing:
+    """The account of a close: who is waited for, and what becomes of that."""
+
+    def __init__(self, core: SocketCore, limit: float) -> None:
+        self._drops = core.drops.drops
+        self._limit = limit
+        self._began = trio.current_time()
+        self._discarded = self._drops.get(DropReason.LINGER, 0)
+        # what is queued over inproc is the other side's, or is left for it
+        sessions = sorted((one for one in core.sessions if one.pair is None), key=lambda one: one.id)
+        waiting = [(one.peer, one.snapshot()) for one in sessions]
+        self._waiting = [(peer, info, _lingered(peer)) for peer, info in waiting if info.outbound]
+
+    def report(self) -> LingerReport:
+        """The close is over."""
+        return LingerReport(
+            trio.current_time() - self._began,
+            self._limit,
+            tuple(Unsent(info, _lingered(peer) - before) for peer, info, before in self._waiting),
+            self._drops.get(DropReason.LINGER, 0) - self._discarded,
+        )
+
+
+def _lingered(peer: Peer) -> int:
+    return peer.drops.get(DropReason.LINGER, 0)
 
 
 async def linger(core: SocketCore) -> None:

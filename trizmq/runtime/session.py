@@ -342,7 +342,7 @@ class Session:
         """What applications see of this peer, as it is now."""
         introduction, connected = self._introduction, self.peer.connected
         heard = self.engine.heard if self.engine is not None else self._heard
-        now = _now()
+        now = time_if_any()
         return PeerInfo(
             endpoint=self.endpoint,
             address=self.address,
@@ -366,7 +366,8 @@ class Session:
 _NO_DROPS: MappingProxyType[DropReason, int] = MappingProxyType({})
 
 
-def _now() -> float | None:
+def time_if_any() -> float | None:
+    """Trio's time; None outside of its runs."""
     try:
         return trio.current_time()
     except RuntimeError:  # statistics may be looked at from anywhere, a debugger's thread for example

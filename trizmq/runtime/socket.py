@@ -23,7 +23,7 @@ import outcome
 import trio
 
 from ..errors import InternalError, UsageError
-from ..events import DropReason, Event
+from ..events import DropReason, Event, LingerReport
 from ..options import ConflateOptions, SocketOptions
 from ..patterns.base import Drop, Pattern, Peer
 from ..patterns.publish import Pub
@@ -36,7 +36,7 @@ from .gate import Gate, TellingGate
 from .heart import Heart, Heartbeat
 from .home import SocketHome
 from .inproc import InprocConnection
-from .linger import linger
+from .linger import Closing, linger
 from .monitor import Counters, DropLedger, EventWatcher, Monitor
 from .pipe import Pipe
 from .session import Session
@@ -74,6 +74,8 @@ class SocketCore:
         self.closed = False
         self._ended = False  # the nursery is over: no task can be started, no pattern is of use any more
         self._bug: BaseException | None = None
+        self._closing: Closing | None = None
+        self.linger_report: LingerReport | None = None
         self._scope = trio.CancelScope()
         self._binding: set[trio.CancelScope] = set()  # of the binds under way, which live in their callers' tasks
         self._nursery: trio.Nursery
@@ -203,7 +205,7 @@ class SocketCore:
         self.check_home()
         self._shut(self._closed_error)
         self.endpoints.stop()
-        before = self.drops.drops.get(DropReason.LINGER, 0)
+        closing = self._closing = self._closing or Closing(self, 0.0 if forcefully else self.options.linger)
         try:
             if not forcefully:
                 with trio.move_on_after(self.options.linger):
@@ -212,10 +214,12 @@ class SocketCore:
             self._scope.cancel()
             with trio.CancelScope(shield=True):
                 await self._finished.wait()
-            if discarded := self.drops.drops.get(DropReason.LINGER, 0) - before:
-                # whoever leaves by an exception or by Ctrl-C knows that it is abrupt
-                level = logging.INFO if forcefully else logging.WARNING
-                _log.log(level, "%s: closed with %d messages unsent, they are discarded", self.name, discarded)
+            if self.linger_report is None:
+                self.linger_report = closing.report()
+                if discarded := self.linger_report.discarded:
+                    # whoever leaves by an exception or by Ctrl-C knows that it is abrupt
+                    level = logging.INFO if forcefully else logging.WARNING
+                    _log.log(level, "%s: closed with %d messages unsent, they are discarded", self.name, discarded)
         await checkpoint()
 
     # ---- is it ours
@@ -404,6 +408,10 @@ class SocketCore:
     def connected_peers(self) -> int:
         """How many handshaken connections there are."""
         return sum(session.usable for session in self.sessions)
+
+    def connections(self, endpoint: str, *, connecting: bool) -> int:
+        """How many handshaken connections there are through one endpoint."""
+        return sum(one.usable for one in self.sessions if (one.endpoint, one.connecting) == (endpoint, connecting))
 
     @property
     def drained(self) -> bool:
