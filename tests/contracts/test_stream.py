@@ -11,8 +11,9 @@ import trio.testing
 
 import trizmq
 from tests.interop.driver import until as told
-from tests.runtime.helpers import GREETING, NOBODY, ready, task_names, until
+from tests.runtime.helpers import GREETING, NOBODY, raw_listener, ready, task_names, until
 from trizmq import EndpointError, HostUnreachable
+from trizmq.testing import MemoryNetwork
 
 pytestmark = pytest.mark.deadline(10)
 
@@ -361,6 +362,44 @@ async def test_disconnect_and_unbind() -> None:
         server.unbind(endpoint)
         assert await server.receive() == [again, b""]
         assert await client.receive() == [b"A", b""]
+
+
+async def test_disconnect_loses_nothing_although_input_is_unread() -> None:
+    """Closing TCP with unread input resets it, and what the peer's system has not given out is gone."""
+    async with raw_listener() as listener, trizmq.Stream(receive_hwm=1, receive_buffer=4096) as client:
+        client.connect(listener.endpoint, routing_id=b"A")
+        raw = (await listener.accept()).stream
+        with trio.move_on_after(0.1):
+            await raw.send_all(bytes(10_000_000))
+        await client.send([b"A", bytes(50_000)])
+        await client.wait_drained()
+        client.disconnect(listener.endpoint)
+        while client.peers():
+            with trio.move_on_after(0.05):
+                await client.receive()
+        assert len(await to_end(raw)) == 50_000
+
+
+async def test_on_a_network_in_memory(autojump_clock: trio.testing.MockClock) -> None:
+    network = MemoryNetwork()
+    async with trio.open_nursery() as nursery:
+
+        async def serve(task_status: trio.TaskStatus[str]) -> None:
+            with network.host("server"):
+                async with trizmq.Stream() as server:
+                    task_status.started(await server.bind("tcp://*:80"))
+                    async for name, data in server:
+                        if data:
+                            await server.send([name, data.upper()])
+                            await server.send([name, b""])
+
+        await nursery.start(serve)
+        with network.host("client"):
+            async with trizmq.Stream(reconnect_interval=60) as client:
+                client.connect("tcp://server:80", routing_id=b"S")
+                await client.send([b"S", b"hello"])
+                assert [await client.receive() for _ in range(3)] == [[b"S", b""], [b"S", b"HELLO"], [b"S", b""]]
+        nursery.cancel_scope.cancel()
 
 
 async def test_the_connecting_side_comes_back_under_its_id() -> None:

@@ -190,7 +190,8 @@ class Pattern:
     def ended(self, peer: Peer) -> None:
         """A connection that ``connected`` told of has come to its end, and all that it delivered is in the inlet.
 
-        This may come after ``disconnected`` or ``detach``. Not told of connections that this side was asked to end.
+        This may come after ``disconnected`` or ``detach``. Not told of connections that this side was asked to end, nor of
+        those over inproc.
         """
 
     def detach(self, peer: Peer) -> None:

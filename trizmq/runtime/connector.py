@@ -118,7 +118,8 @@ class Connector:
     def close(self) -> None:
         """``disconnect``: write what is queued, for as long as ``linger`` allows, then end."""
         self.session.retire()
-        if not self.session.drained:
+        # a STREAM's peer may owe us bytes that nobody waits for, and closing with unread input resets the connection
+        if self._core.pattern.raw or not self.session.drained:
             self._core.start(self.session.finish, name=f"linger {self.endpoint}")
         else:
             self._scope.cancel()

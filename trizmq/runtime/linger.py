@@ -65,9 +65,11 @@ async def linger(core: SocketCore) -> None:
 async def drain(core: SocketCore, sessions: Sequence[Session]) -> None:
     """Wait until what these sessions have queued is written, and cannot be lost by closing their connections."""
     await core.settle(lambda: all(session.drained for session in sessions))
-    engines = [session.engine for session in sessions if session.engine is not None]
-    for engine in engines:
-        await engine.finish(receives=core.pattern.receives, discard=core.closed)
+    engines = []
+    for session in sessions:
+        if (engine := session.engine) is not None:
+            engines.append(engine)
+            await engine.finish(receives=core.pattern.receives, discard=core.closed or session.closing)
     # no event tells that the peer's system has acknowledged everything, so we ask, less and less often
     pause = _FIRST_PAUSE
     while True:
