@@ -111,7 +111,7 @@ class EndpointInfo:
     state: EndpointState
     connections: int  #: how many handshaken connections there are through it now
     attempts: int = 0  #: how often this side has tried to connect so far; 0 where it is bound, and over inproc
-    last_error: str = ""  #: why the last attempt, connection or accept came to its end; empty: none has yet
+    last_error: str = ""  #: why the last attempt, connection or accept came to its end, empty while none has
     retry_in: float | None = None  #: in how many seconds the next attempt comes; None unless one is waited for
 
 
@@ -128,8 +128,10 @@ class LingerReport:
     """What the close of a socket has waited for, and what was discarded: see :attr:`Socket.linger_report`."""
 
     seconds: float  #: how long it took, on Trio's clock
-    limit: float  #: how long it might have taken: ``linger``; 0.0 where the block was left by an exception or cancelled
-    unsent: tuple[Unsent, ...]  #: whom it has waited for: the peers for whom messages waited
+    limit: (
+        float  #: how long it might have taken, ``linger``, or 0.0 where the block was left by an exception or cancelled
+    )
+    unsent: tuple[Unsent, ...]  #: the peers for whom messages waited
     discarded: int  #: how many messages were discarded in all, counted under ``DropReason.LINGER``
 
     @property

@@ -217,7 +217,7 @@ class Socket(SocketOptions, AsyncResource):
 
     @property
     def linger_report(self) -> LingerReport | None:
-        """Once the socket is closed: what was waited for, for how long, and what was discarded; before that None.
+        """What closing the socket has waited for, for how long, and what was discarded; None until it is closed.
 
         Messages over ``inproc`` are not waited for: they are the other side's, or are left for who binds the name.
         """

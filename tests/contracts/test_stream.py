@@ -433,6 +433,29 @@ async def test_a_waiting_send_hears_that_its_peer_has_gone() -> None:
         await heard.wait()
 
 
+@pytest.mark.parametrize("how", ["empty frame", "disconnect"])
+async def test_a_waiting_send_hears_that_its_connection_was_closed_here(how: str) -> None:
+    async with raw_listener() as listener, trizmq.Stream(send_hwm=1, send_buffer=4096, linger=0.1) as client:
+        client.connect(listener.endpoint, routing_id=b"A")
+        await listener.accept()
+        async with trio.open_nursery() as nursery:
+
+            async def send() -> None:
+                with pytest.raises(HostUnreachable):
+                    while True:
+                        await client.send([b"A", bytes(1_000_000)])
+                assert client.peers(), "at once, not when it has ended"
+
+            client.linger = 60
+            nursery.start_soon(send)
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            if how == "disconnect":
+                client.disconnect(listener.endpoint)
+            else:
+                await client.send([b"A", b""])
+        client.linger = 0
+
+
 async def test_linger_writes_what_is_queued() -> None:
     async with trizmq.Stream(send_hwm=0) as server:
         raw = await dial(await server.bind("tcp://127.0.0.1:*"))

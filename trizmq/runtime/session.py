@@ -199,6 +199,7 @@ class Session:
         if self._attached and not self._retired:
             self._retired = True
             self._core.pattern.detach(self.peer)
+            self._core.peers_changed()
 
     def close(self) -> None:
         """End the relation for good, once what is queued is written, or ``linger`` is over."""
