@@ -11,7 +11,6 @@ from trizmq.wire.raw import RawConnection
 
 def test_it_is_ready_from_the_first_octet_and_says_nothing() -> None:
     connection = RawConnection()
-    connection.start()
     assert connection.ready
     assert not connection.authenticating
     assert connection.data_to_send() == b""

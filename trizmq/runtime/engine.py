@@ -120,6 +120,8 @@ class Engine:
             trio.BrokenResourceError: the connection broke, or ended too early.
         """
         connection, link = self._connection, self._link
+        if isinstance(connection, RawConnection):
+            return connection.peer  # there is no handshake
         connection.start()
         while True:
             if not (connection.ready and hold_back) and (out := connection.data_to_send()):

@@ -29,13 +29,11 @@ class RawConnection:
     peer: ClassVar[PeerInfo] = PeerInfo((0, 0))
     peer_ttl: ClassVar[float] = 0.0
     read_size: ClassVar[int] = _READ_SIZE
+    #: Nobody is asked for this peer.
     authenticating: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self._chunk = b""
-
-    def start(self) -> None:
-        """Nothing is sent but what the application sends."""
 
     def data_to_send(self) -> bytes:
         """There is nothing of our own to send, ever."""
