@@ -161,6 +161,10 @@ class EndpointTable:
         """See :meth:`trizmq.Socket.endpoints`."""
         return () if self._core.closed else tuple(endpoint.info for endpoint in self._all())
 
+    def connections(self, endpoint: str) -> int:
+        """How many handshaken connections others have made through an endpoint that is bound here."""
+        return sum(one.usable for one in self._core.sessions if one.endpoint == endpoint and not one.connecting)
+
     def describe(self) -> str:
         """For people."""
         bound = "".join(f", bound to {endpoint}" for endpoint in self._binds)

@@ -53,7 +53,7 @@ class InprocBinding:
     @property
     def info(self) -> EndpointInfo:
         """What applications see of it."""
-        connections = self.core.connections(self.endpoint, connecting=False)
+        connections = self.core.endpoints.connections(self.endpoint)
         return EndpointInfo(self.endpoint, True, EndpointState.LISTENING, connections)
 
     def end(self) -> None:

@@ -25,9 +25,11 @@ _FIRST_PAUSE = 0.005
 class Closing:
     """The account of a close: who is waited for, and what becomes of that."""
 
-    def __init__(self, core: SocketCore, limit: float) -> None:
+    def __init__(self, core: SocketCore, forcefully: bool) -> None:
+        self._name = core.name
         self._drops = core.drops.drops
-        self._limit = limit
+        self._forcefully = forcefully
+        self._limit = 0.0 if forcefully else core.options.linger
         self._began = trio.current_time()
         self._discarded = self._drops.get(DropReason.LINGER, 0)
         # what is queued over inproc is the other side's, or is left for it
@@ -36,13 +38,14 @@ class Closing:
         self._waiting = [(peer, info, _lingered(peer)) for peer, info in waiting if info.outbound]
 
     def report(self) -> LingerReport:
-        """The close is over."""
-        return LingerReport(
-            trio.current_time() - self._began,
-            self._limit,
-            tuple(Unsent(info, _lingered(peer) - before) for peer, info, before in self._waiting),
-            self._drops.get(DropReason.LINGER, 0) - self._discarded,
-        )
+        """The close is over: what came of it, which the log tells too where anything was lost."""
+        discarded = self._drops.get(DropReason.LINGER, 0) - self._discarded
+        if discarded:
+            # whoever leaves by an exception or by Ctrl-C knows that it is abrupt
+            level = logging.INFO if self._forcefully else logging.WARNING
+            _log.log(level, "%s: closed with %d messages unsent, they are discarded", self._name, discarded)
+        unsent = tuple(Unsent(info, _lingered(peer) - before) for peer, info, before in self._waiting)
+        return LingerReport(trio.current_time() - self._began, self._limit, unsent, discarded)
 
 
 def _lingered(peer: Peer) -> int:

@@ -108,7 +108,7 @@ class Listener:
     @property
     def info(self) -> EndpointInfo:
         """What applications see of it."""
-        connections = self._core.connections(self.endpoint, connecting=False)
+        connections = self._core.endpoints.connections(self.endpoint)
         return EndpointInfo(self.endpoint, True, EndpointState.LISTENING, connections, last_error=self._last_error)
 
     def close(self) -> None:

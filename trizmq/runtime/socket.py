@@ -205,7 +205,7 @@ class SocketCore:
         self.check_home()
         self._shut(self._closed_error)
         self.endpoints.stop()
-        closing = self._closing = self._closing or Closing(self, 0.0 if forcefully else self.options.linger)
+        closing = self._closing = self._closing or Closing(self, forcefully)
         try:
             if not forcefully:
                 with trio.move_on_after(self.options.linger):
@@ -214,12 +214,7 @@ class SocketCore:
             self._scope.cancel()
             with trio.CancelScope(shield=True):
                 await self._finished.wait()
-            if self.linger_report is None:
-                self.linger_report = closing.report()
-                if discarded := self.linger_report.discarded:
-                    # whoever leaves by an exception or by Ctrl-C knows that it is abrupt
-                    level = logging.INFO if forcefully else logging.WARNING
-                    _log.log(level, "%s: closed with %d messages unsent, they are discarded", self.name, discarded)
+            self.linger_report = self.linger_report or closing.report()
         await checkpoint()
 
     # ---- is it ours
@@ -408,10 +403,6 @@ class SocketCore:
     def connected_peers(self) -> int:
         """How many handshaken connections there are."""
         return sum(session.usable for session in self.sessions)
-
-    def connections(self, endpoint: str, *, connecting: bool) -> int:
-        """How many handshaken connections there are through one endpoint."""
-        return sum(one.usable for one in self.sessions if (one.endpoint, one.connecting) == (endpoint, connecting))
 
     @property
     def drained(self) -> bool:
