@@ -402,6 +402,39 @@ async def test_on_a_network_in_memory(autojump_clock: trio.testing.MockClock) ->
         nursery.cancel_scope.cancel()
 
 
+async def test_nothing_is_said_to_a_peer_that_is_silent(autojump_clock: trio.testing.MockClock) -> None:
+    """No handshake timer, as in libzmq, and no heartbeat: a protocol that we do not know may be silent for an hour."""
+    options: dict[str, Any] = {"handshake_timeout": 1, "heartbeat_interval": 1, "heartbeat_ttl": 1}
+    network = MemoryNetwork()
+    with network.host("here"):
+        async with trizmq.Stream(**options) as server, trizmq.Stream(**options) as client:
+            client.connect(await server.bind("tcp://127.0.0.1:80"), routing_id=b"S")
+            at_server, _ = await server.receive()
+            await trio.sleep(3600)
+            await server.send([at_server, b"still there"])
+            assert [await client.receive() for _ in range(2)] == [[b"S", b""], [b"S", b"still there"]]
+            assert client.statistics().bytes_received == 11
+            assert server.statistics().bytes_received == 0
+
+
+async def test_a_chunk_that_was_cut_goes_out_whole_on_the_next_connection() -> None:
+    async with raw_listener() as listener, trizmq.Stream(**FAST) as client:
+        client.connect(listener.endpoint, routing_id=b"A")
+        first = (await listener.accept()).stream
+        data = bytes(range(256)) * 120_000  # more than two systems hold
+        for part in (b"1", data, b"3"):
+            await client.send([b"A", part])
+        received = b""
+        while len(received) < 100_000:
+            received += await first.receive_some(100_000)
+        assert received == (b"1" + data)[: len(received)]
+        await trio.aclose_forcefully(first)
+        second = (await listener.accept()).stream
+        await client.send([b"A", b""])
+        assert await to_end(second) == data + b"3"
+        assert client.statistics().messages_sent == 3
+
+
 async def test_the_connecting_side_comes_back_under_its_id() -> None:
     async with trizmq.Stream() as server, trizmq.Stream(**FAST) as client:
         at_server, _ = await pair(server, client, routing_id=b"S")
