@@ -24,6 +24,7 @@ from .events import Accepted as Accepted
 from .events import AcceptFailed as AcceptFailed
 from .events import BindFailed as BindFailed
 from .events import Closed as Closed
+from .events import CloseFailed as CloseFailed
 from .events import ConnectDelayed as ConnectDelayed
 from .events import Connected as Connected
 from .events import ConnectRetried as ConnectRetried
@@ -32,17 +33,21 @@ from .events import Disconnected as Disconnected
 from .events import DropReason as DropReason
 from .events import DropsBegan as DropsBegan
 from .events import DropsEnded as DropsEnded
+from .events import EndpointInfo as EndpointInfo
+from .events import EndpointState as EndpointState
 from .events import Event as Event
 from .events import HandshakeFailed as HandshakeFailed
 from .events import HandshakeFailedAuth as HandshakeFailedAuth
 from .events import HandshakeFailedProtocol as HandshakeFailedProtocol
 from .events import HandshakeSucceeded as HandshakeSucceeded
 from .events import IncompatiblePeer as IncompatiblePeer
+from .events import LingerReport as LingerReport
 from .events import Listening as Listening
 from .events import PeerInfo as PeerInfo
 from .events import PeerRefused as PeerRefused
 from .events import PeerStatistics as PeerStatistics
 from .events import Statistics as Statistics
+from .events import Unsent as Unsent
 from .options import AcceptedPeer as AcceptedPeer
 from .options import ReconnectStop as ReconnectStop
 from .options import RouterNotify as RouterNotify
@@ -61,6 +66,7 @@ from .sockets import Rep as Rep
 from .sockets import Req as Req
 from .sockets import Router as Router
 from .sockets import Socket as Socket
+from .sockets import Stream as Stream
 from .sockets import Sub as Sub
 from .sockets import XPub as XPub
 from .sockets import XSub as XSub
@@ -72,6 +78,7 @@ __all__ = [
     "Accepted",
     "AcceptedPeer",
     "BindFailed",
+    "CloseFailed",
     "Closed",
     "ConnectDelayed",
     "ConnectRetried",
@@ -84,6 +91,8 @@ __all__ = [
     "DropsBegan",
     "DropsEnded",
     "EndpointError",
+    "EndpointInfo",
+    "EndpointState",
     "Event",
     "EventWatcher",
     "HandshakeFailed",
@@ -94,6 +103,7 @@ __all__ = [
     "IncompatiblePeer",
     "IncompatiblePeerError",
     "InternalError",
+    "LingerReport",
     "Listening",
     "MultipartError",
     "OptionError",
@@ -116,7 +126,9 @@ __all__ = [
     "Socket",
     "StateError",
     "Statistics",
+    "Stream",
     "Sub",
+    "Unsent",
     "UsageError",
     "XPub",
     "XSub",

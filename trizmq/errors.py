@@ -32,7 +32,7 @@ class MultipartError(ZmqError, ValueError):
 
 
 class HostUnreachable(ZmqError):
-    """A ROUTER with ``router_mandatory`` knows no peer of that routing id (``EHOSTUNREACH`` in zmq.h)."""
+    """A STREAM, or a ROUTER with ``router_mandatory``, knows no peer of that routing id (``EHOSTUNREACH`` in zmq.h)."""
 
 
 class PeerLostError(ZmqError):

@@ -8,6 +8,7 @@ from dataclasses import fields
 from .events import (
     AcceptFailed,
     BindFailed,
+    CloseFailed,
     ConnectDelayed,
     ConnectRetried,
     DropReason,
@@ -20,7 +21,16 @@ from .runtime.monitor import NO_TASK_STATUS, TaskStatus
 from .sockets import Socket
 
 # What the owner of the socket may want to do something about. Everything else is the course of things.
-_WARNINGS = (AcceptFailed, BindFailed, ConnectDelayed, ConnectRetried, DropsBegan, DropsEnded, HandshakeFailed)
+_WARNINGS = (
+    AcceptFailed,
+    BindFailed,
+    CloseFailed,
+    ConnectDelayed,
+    ConnectRetried,
+    DropsBegan,
+    DropsEnded,
+    HandshakeFailed,
+)
 # Drops that are asked for, or the other side of a message that somebody gave up.
 _ORDINARY = {DropReason.CONFLATED, DropReason.UNSUBSCRIBED, DropReason.STALE_REPLY}
 

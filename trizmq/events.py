@@ -32,7 +32,8 @@ class DropReason(enum.Enum):
     MALFORMED = "malformed"  #: a message without the envelope its socket type needs (REP, REQ, ROUTER)
     STALE_REPLY = "stale_reply"  #: a reply to a REQ that nobody waits for any more, or from a peer that was not asked
     UNSUBSCRIBED = "unsubscribed"  #: matched no subscription of a SUB when it was to be read
-    UNEXPECTED = "unexpected"  #: the socket type reads nothing from this peer (PUB, PUSH)
+    #: the socket type reads nothing from this peer (PUB, PUSH), or this side has closed the connection (STREAM)
+    UNEXPECTED = "unexpected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,53 @@ class Statistics:
     def dropped(self) -> int:
         """How many messages were dropped for any reason."""
         return sum(self.drops.values())
+
+
+class EndpointState(enum.Enum):
+    """What an endpoint of ours is doing."""
+
+    LISTENING = "listening"  #: it is bound, and accepts connections
+    CONNECTING = "connecting"  #: an attempt to connect is under way, or its handshake
+    CONNECTED = "connected"  #: the connection can be used
+    WAITING = "waiting"  #: for the next attempt to connect; over inproc for somebody to bind the name
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointInfo:
+    """One endpoint that a socket is bound or connected to, as it is at this moment: see :meth:`Socket.endpoints`."""
+
+    endpoint: str  #: for :meth:`Socket.unbind` where it is bound, else for :meth:`Socket.disconnect`
+    bound: bool  #: whether it is bound, and not connected to
+    state: EndpointState
+    connections: int  #: how many handshaken connections there are through it now
+    attempts: int = 0  #: how often this side has tried to connect so far; 0 where it is bound, and over inproc
+    last_error: str = ""  #: why the last attempt, connection or accept came to its end, empty while none has
+    retry_in: float | None = None  #: in how many seconds the next attempt comes; None unless one is waited for
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """The messages that waited to be written to one peer when the socket was closed."""
+
+    peer: PeerInfo  #: as it was then; ``peer.outbound`` is their number
+    discarded: int  #: how many of them were not written in time
+
+
+@dataclass(frozen=True, slots=True)
+class LingerReport:
+    """What the close of a socket has waited for, and what was discarded: see :attr:`Socket.linger_report`."""
+
+    seconds: float  #: how long it took, on Trio's clock
+    limit: (
+        float  #: how long it might have taken, ``linger``, or 0.0 where the block was left by an exception or cancelled
+    )
+    unsent: tuple[Unsent, ...]  #: the peers for whom messages waited
+    discarded: int  #: how many messages were discarded in all, counted under ``DropReason.LINGER``
+
+    @property
+    def waited_for(self) -> int:
+        """How many messages waited when the close began."""
+        return sum(one.peer.outbound for one in self.unsent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,3 +331,18 @@ class Closed(Event):
     """A listener or connector of ours was closed."""
 
     zmq_event: ClassVar[int] = 0x0080
+
+
+@dataclass(frozen=True, slots=True)
+class CloseFailed(Event):
+    """A listener was closed, and has left something behind that it could not remove: the file of an ipc endpoint."""
+
+    error: str = ""
+    errno: int = 0
+
+    zmq_event: ClassVar[int] = 0x0100
+
+    @property
+    def zmq_value(self) -> int:
+        """The errno."""
+        return self.errno

@@ -187,6 +187,17 @@ class RouterOptions(HelloOptions):
     )
 
 
+class StreamOptions(SocketOptions):
+    """For STREAM."""
+
+    stream_notify: bool = option(
+        default=True,
+        check=boolean,
+        zmq="ZMQ_STREAM_NOTIFY",
+        doc="Receive an empty message when a connection is made, and when it has ended.",
+    )
+
+
 class PublisherOptions(ConflateOptions):
     """For PUB and XPUB."""
 

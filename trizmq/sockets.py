@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 from . import patterns
 from .context import Context, default_context
-from .events import PeerInfo, Statistics
+from .events import EndpointInfo, LingerReport, PeerInfo, Statistics
 from .options import (
     ConflateOptions,
     DealerOptions,
@@ -17,6 +17,7 @@ from .options import (
     ReqOptions,
     RouterOptions,
     SocketOptions,
+    StreamOptions,
     SubscriberOptions,
     XPubOptions,
     XSubOptions,
@@ -191,6 +192,10 @@ class Socket(SocketOptions, AsyncResource):
         """Who this socket exchanges messages with, or is connecting to, as it is now: the eldest relations first."""
         return peers.peers(self._core)
 
+    def endpoints(self) -> tuple[EndpointInfo, ...]:
+        """What this socket is bound and connected to, as it is now: those that are bound first; none once it is closed."""
+        return self._core.endpoints.infos()
+
     def disconnect_peer(self, peer: bytes | PeerInfo) -> None:
         """Close the connection to a peer at once. What it has sent stays readable.
 
@@ -209,6 +214,14 @@ class Socket(SocketOptions, AsyncResource):
     def closed(self) -> bool:
         """Whether the socket was closed."""
         return self._core.closed
+
+    @property
+    def linger_report(self) -> LingerReport | None:
+        """What closing the socket has waited for, for how long, and what was discarded; None until it is closed.
+
+        Messages over ``inproc`` are not waited for: they are the other side's, or are left for who binds the name.
+        """
+        return self._core.linger_report
 
     def __repr__(self) -> str:
         return f"<trizmq {self._core.describe()}>"
@@ -311,3 +324,39 @@ class Pull(ReceiveVerbs, ConflateOptions, Socket):
     """PULL: receives from all peers, one message of each in turn (RFC 30)."""
 
     _pattern = patterns.Pull
+
+
+class Stream(TwoWayVerbs, StreamOptions, Socket):
+    """STREAM: plain TCP both ways (and Unix domain sockets), with peers that know no ZeroMQ: HTTP, telnet, what you like.
+
+    A message has two frames: the routing id of a connection, and bytes. What is received in one message is what one read
+    gave, up to 64 KiB: the peer's bytes in order, cut anywhere. What is sent is written as it is.
+
+    ``[routing id, b""]`` is received when a connection is made, and when it has ended (``stream_notify``). Sent, it closes
+    the connection: what was sent before is written first, for up to ``linger`` seconds; what comes from it is discarded from
+    then on, counted ``UNEXPECTED``; nothing tells of its end but the ``Disconnected`` event.
+
+    A routing id is the one given to :meth:`connect`, else five bytes made here. Where this side connects it names the
+    endpoint, through all its connections (``peers()`` tells it at once); else it names one connection, and is not used again
+    while another one has it. A chunk that a lost connection has not taken whole is written to the next one from its start.
+
+    :meth:`send` waits while the connection it is for has ``send_hwm`` chunks queued, and raises, besides what it always may:
+
+    * :exc:`HostUnreachable`: no connection has that routing id (any more).
+    * ``ValueError``: the message has not exactly two frames.
+
+    There is no handshake, and what belongs to it (its timeouts and limits, ``max_message_size``, heartbeats, ``metadata``)
+    has no effect: a connection is ready, ``HandshakeSucceeded``, as soon as it is made. As libzmq's ``ZMQ_STREAM``.
+    """
+
+    _pattern = patterns.Stream
+
+    def connect(self, endpoint: str, routing_id: bytes = b"") -> None:
+        """As :meth:`Socket.connect`; ``inproc`` has no bytes, and is refused with an :exc:`EndpointError`.
+
+        Args:
+            endpoint: what to connect to.
+            routing_id: the first frame of what is sent to it and received from it; empty: one is made
+                (``ZMQ_CONNECT_ROUTING_ID``).
+        """
+        self._core.connect(endpoint, routing_id)

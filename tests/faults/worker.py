@@ -4,7 +4,8 @@
 
 A pull tells in a line of JSON that it is bound, or has received its first message, then at the end of the stream the numbers
 that it received, as runs. A push sends numbers until its standard input ends, then the end of the stream, and tells how many
-it has sent and, if it is ours, how often it connected again.
+it has sent and, if it is ours, how often it connected again. Ours can be asked as well, by a line, to end its stream and to
+stay: what ends it may be lost with its connection, and each further line has it sent again.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def with_libzmq(kind: str, how: str, endpoint: str) -> None:
     os.set_blocking(0, False)
     for number in count():
         socket.send(numbered("worker", number, SIZE))
-        if number % 50 == 0 and _input_ended():
+        if number % 50 == 0 and _order() == b"":
             socket.send(numbered(END, 0))
             tell({"sent": number + 1, "reconnects": 0})
             socket.close(10_000)
@@ -91,22 +92,29 @@ def with_trizmq(kind: str, how: str, endpoint: str, options: dict[str, Any]) -> 
             else:
                 socket.connect(endpoint)
             tell({"endpoint": endpoint})
-            for number in count():
-                await socket.send(numbered("worker", number, SIZE))
-                if number % 50 == 0 and _input_ended():
-                    await socket.send(numbered(END, 0))
-                    tell({"sent": number + 1, "reconnects": socket.statistics().reconnects})
+            sent = 0
+            while (order := _order()) is None:
+                for _ in range(50):
+                    await socket.send(numbered("worker", sent, SIZE))
+                    sent += 1
+            while True:
+                await socket.send(numbered(END, 0))
+                tell({"sent": sent, "reconnects": socket.statistics().reconnects})
+                if not order:
                     return
+                await trio.lowlevel.wait_readable(0)
+                order = _order()
 
     os.set_blocking(0, False)
     trio.run(pull if kind == "pull" else push)
 
 
-def _input_ended() -> bool:
+def _order() -> bytes | None:
+    """What has come by standard input, nothing at its end; None while nothing has."""
     try:
-        return os.read(0, 100) == b""
+        return os.read(0, 100)
     except BlockingIOError:
-        return False
+        return None
 
 
 def main(library: str, kind: str, how: str, endpoint: str, *options: str) -> None:

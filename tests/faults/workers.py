@@ -41,6 +41,13 @@ class Worker:
         result: dict[str, int] = await self.told("sent")
         return result
 
+    async def end(self) -> dict[str, int]:
+        """For a push of ours: end the stream, or send its end again; what it has sent."""
+        assert self._process.stdin is not None
+        await self._process.stdin.send_all(b"end\n")
+        result: dict[str, int] = await self.told("sent")
+        return result
+
     async def kill(self) -> None:
         self._process.send_signal(signal.SIGKILL)
         await self._process.wait()

@@ -293,7 +293,7 @@ async def test_next_automatic_identity() -> None:
     async with on_stage("ROUTER") as stage, raw_connection(stage.endpoint) as bad:
         pattern = stage.socket._core.pattern
         assert isinstance(pattern, RouterPattern)
-        coming = b"\0" + pattern._next_id.to_bytes(4, "big")
+        coming = b"\0" + pattern._made._next.to_bytes(4, "big")
         await bad.stream.send_all(whole_greeting() + ready_frame(identity(coming)))
         await read_to_end(bad)
         async with raw_connection(stage.endpoint) as nameless:

@@ -77,6 +77,11 @@ class FakeInlet:
 
     messages: list[Packed] = field(default_factory=list)
     taken: int = 0  # taken and not released
+    on_push: Callable[[], None] = lambda: None
+
+    def push(self, message: Packed) -> None:
+        self.messages.append(message)
+        self.on_push()
 
     def take(self) -> list[Packed] | None:
         if not self.messages:

@@ -71,7 +71,7 @@ def test_mandatory(rig: Rig[Router]) -> None:
 
 
 def test_made_ids(rig: Rig[Router]) -> None:
-    rig.pattern._next_id = 0xFFFF_FFFF
+    rig.pattern._made._next = 0xFFFF_FFFF
     peers = [rig.peer() for _ in range(2)]
     assert [peer.routing_id for peer in peers] == [b"\0\xff\xff\xff\xff", b"\0\0\0\0\0"]
     rig.peer(identity=b"\0\0\0\0\1")  # makes libzmq abort

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trizmq.options import ConflateOptions
-from trizmq.patterns import Dealer, Pair, Pattern, Pub, Pull, Push, Rep, Req, Router, Sub, XPub, XSub
+from trizmq.patterns import Dealer, Pair, Pattern, Pub, Pull, Push, Rep, Req, Router, Stream, Sub, XPub, XSub
 from trizmq.patterns.types import COMPATIBLE
 
 from .fakes import Rig
@@ -40,6 +40,12 @@ def test_every_type_is_there_once() -> None:
 @pytest.mark.parametrize("name", COMPATIBLE)
 def test_both_sides_agree(name: str) -> None:
     assert all(name in COMPATIBLE[other] for other in COMPATIBLE[name])
+
+
+def test_a_stream_talks_no_zmtp() -> None:
+    assert Stream.raw
+    assert Stream.accepts == frozenset()
+    assert not any(pattern.raw for pattern in CLASSES)
 
 
 def test_who_announces_an_identity() -> None:

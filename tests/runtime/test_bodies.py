@@ -35,7 +35,7 @@ async def test_bare(kind: type[trizmq.Socket]) -> None:
 async def test_bare_with_a_context_around(kind: type[trizmq.Socket]) -> None:
     with pytest.raises(Mine):
         async with trizmq.Context() as context, context.socket(kind) as socket:
-            await socket.bind("inproc://x")
+            await socket.bind("ipc://*" if kind is trizmq.Stream else "inproc://x")
             raise Mine
     assert task_names() == []
 

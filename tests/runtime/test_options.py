@@ -49,6 +49,7 @@ FLAGS: dict[type[trizmq.Socket], list[str]] = {
     trizmq.XPub: ["xpub_verbose", "xpub_verboser", "xpub_manual", "xpub_manual_last_value"],
     trizmq.Sub: ["invert_matching", "conflate"],
     trizmq.XSub: ["xsub_verbose_unsubscribe", "only_first_subscribe"],
+    trizmq.Stream: ["stream_notify"],
 }
 
 MARKS = ("send_hwm", "receive_hwm", "send_hwm_bytes", "receive_hwm_bytes")

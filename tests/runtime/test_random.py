@@ -35,12 +35,16 @@ OPTIONS: dict[str, list[Any]] = {
     "routing_id": [b"", b"X", b"Y"], "probe_router": [False, True], "req_correlate": [False, True],
     "req_relaxed": [False, True], "router_mandatory": [False, True], "router_handover": [False, True],
     "xpub_nodrop": [False, True], "drop_oldest": [False, True], "xpub_manual": [False, True], "xpub_verboser": [False, True],
-    "xpub_welcome_message": [b"", b"W"], "invert_matching": [False, True], "max_message_size": [5, 1 << 30],
+    "xpub_welcome_message": [b"", b"W"], "invert_matching": [False, True], "stream_notify": [False, True],
+    "max_message_size": [5, 1 << 30],
 }  # fmt: skip
 
 
 async def do_something(rng: random.Random, socket: Any, bound: list[str], mine: list[str]) -> None:
     frames = [rng.choice([b"", b"X", b"Y", b"\x01a", b"\x00a", bytes(300)]) for _ in range(rng.randrange(1, 4))]
+    if isinstance(socket, trizmq.Stream):
+        names = [peer.routing_id for peer in socket.peers()] or [b"X"]
+        frames = [rng.choice(names), rng.choice([b"", b"x", bytes(100_000)])]
     match rng.randrange(14):
         case 0:
             mine.append(await socket.bind(rng.choice(BINDS)))

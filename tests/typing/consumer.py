@@ -83,6 +83,17 @@ async def forward(frontend: trizmq.Router, backend: trizmq.Dealer) -> None:
     await trizmq.proxy(frontend, backend)
 
 
+async def plain_tcp(endpoint: str) -> None:
+    async with trizmq.Stream(stream_notify=False) as stream:
+        stream.connect(endpoint, routing_id=b"there")
+        await stream.send([b"there", b"GET / HTTP/1.0\r\n\r\n"])
+        async for message in stream:
+            assert_type(message, list[bytes])
+        for one in stream.endpoints():
+            assert_type(one.retry_in, float | None)
+    assert_type(stream.linger_report, trizmq.LingerReport | None)
+
+
 # Code written against Trio's own interfaces takes our sockets as they are.
 async def drain(channel: trio.abc.ReceiveChannel[list[bytes]]) -> list[bytes]:
     return [frame async for message in channel for frame in message]

@@ -17,5 +17,6 @@ from .push_pull import Push as Push
 from .rep import Rep as Rep
 from .req import Req as Req
 from .router import Router as Router
+from .stream import Stream as Stream
 from .subscribe import Sub as Sub
 from .subscribe import XSub as XSub

@@ -48,6 +48,9 @@ class Outlet(Protocol):
 class Inlet(Protocol):
     """The reading end of a pipe, from one peer."""
 
+    def push(self, message: Packed) -> None:
+        """Append a message of our own, as if it had come from the peer now; ``arrived`` may follow at once."""
+
     def take(self) -> list[Packed] | None:
         """All messages that have arrived, oldest first; the list is the caller's own. None where there are none."""
 
@@ -73,6 +76,8 @@ class Peer:
         "accepted",
         "active",
         "batch",
+        "close",
+        "closed",
         "connected",
         "drops",
         "identity",
@@ -103,6 +108,9 @@ class Peer:
         self.reset = reset
         #: Replaces the connection to this peer by a new one at once, where this side can.
         self.renew = renew or reset
+        #: Ends the relation for good: what is queued is written, for as long as ``linger`` allows, before the connection is
+        #: closed. The pattern hears ``detach`` at once. The runtime sets it.
+        self.close: Callable[[], None] = reset
         #: The Identity that the peer announced; known once it is connected.
         self.identity = b""
         #: Its socket type on the wire, "REP"; empty if it did not say.
@@ -125,6 +133,7 @@ class Peer:
         self.batch: list[Packed] = []  # what the fair queue has taken from the inlet, newest first
         self.taken = 0  # how many messages that batch had: the credit to give back
         self.topics: dict[bytes, None] = {}  # subscriptions of this peer (PUB, XPUB)
+        self.closed = False  # the application has closed it, and wants nothing more from it (STREAM)
 
 
 #: Counts messages that are not delivered: reason, the peer concerned if there is one, how many.
@@ -148,6 +157,9 @@ class Pattern:
 
     #: Whether it reads what its peers send; a PUSH or PUB does not.
     receives: ClassVar[bool] = True
+
+    #: Whether its connections carry plain bytes, with no protocol of ours (STREAM).
+    raw: ClassVar[bool] = False
 
     def __init__(self, drop: Drop, options: SocketOptions) -> None:
         self.drop = drop
@@ -173,6 +185,13 @@ class Pattern:
 
         What the connection delivered has been announced by ``arrived`` before, except after a failed write: then input may
         still come, until ``connected`` is called again.
+        """
+
+    def ended(self, peer: Peer) -> None:
+        """A connection that ``connected`` told of has come to its end, and all that it delivered is in the inlet.
+
+        This may come after ``disconnected`` or ``detach``. Not told of connections that this side was asked to end, nor of
+        those over inproc.
         """
 
     def detach(self, peer: Peer) -> None:

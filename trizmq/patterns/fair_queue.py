@@ -133,6 +133,12 @@ class FairQueue:
                     peer.batch = batch
             self._ready_changed()
 
+    def forget(self, peer: Peer) -> list[Packed]:
+        """Give up what was taken from this peer and not received; newest first."""
+        batch, peer.batch = peer.batch, []
+        self._ready_changed()
+        return batch
+
     def _refill(self, peer: Peer) -> None:
         """Take the next batch of the peer at the head, whose batch is used up; without one it leaves the queue."""
         self._give_credit(peer)
@@ -209,3 +215,9 @@ class FairQueuing(Pattern):
     @property
     def can_receive(self) -> bool:
         return self.queue.can_receive
+
+
+def prepend_routing_id(peer: Peer, batch: list[Packed]) -> list[Packed]:
+    """Admit a batch with the peer's routing id in front of each message (ROUTER, STREAM)."""
+    routing_id = peer.routing_id
+    return [[routing_id, message] if isinstance(message, bytes) else [routing_id, *message] for message in batch]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import random
-
 from ..errors import HostUnreachable
 from ..events import DropReason
 from ..messages import Packed
 from ..options import RouterNotify, RouterOptions
 from .base import Drop, Peer, Refused
-from .fair_queue import FairQueuing
+from .fair_queue import FairQueuing, prepend_routing_id
+from .made_ids import MadeIds
 from .types import COMPATIBLE
 
 
@@ -29,11 +28,11 @@ class Router(FairQueuing):
     options: RouterOptions
 
     def __init__(self, drop: Drop, options: RouterOptions) -> None:
-        super().__init__(drop, options, _prepend_routing_id)
+        super().__init__(drop, options, prepend_routing_id)
         self._peers: dict[bytes, Peer] = {}
         #: Those whose id was given at ``connect``: it stays, whatever they announce.
         self._given: set[Peer] = set()
-        self._next_id = random.getrandbits(32)
+        self._made = MadeIds()
 
     # ---- the life of a peer
 
@@ -49,7 +48,7 @@ class Router(FairQueuing):
         elif peer.identity:
             self._claim(peer, peer.identity)
         elif not (peer.routing_id.startswith(b"\0") and self._peers.get(peer.routing_id) is peer):
-            self._claim(peer, self._make_id())
+            self._claim(peer, self._made.make(self._peers))
         if self.options.probe_router:
             peer.outbound.push(b"")
 
@@ -90,21 +89,13 @@ class Router(FairQueuing):
         if holder is not None:
             # As libzmq does (tests/test_router_handover.cpp), but its connection is really closed.
             self._given.discard(holder)
-            holder.routing_id = self._make_id()
+            holder.routing_id = self._made.make(self._peers)
             self._peers[holder.routing_id] = holder
             holder.reset()
 
     def _unclaim(self, peer: Peer) -> None:
         if self._peers.get(peer.routing_id) is peer:
             del self._peers[peer.routing_id]
-
-    def _make_id(self) -> bytes:
-        """The next id that no peer has. (A peer that announces the next one makes libzmq abort.)"""
-        while True:
-            routing_id = b"\0" + self._next_id.to_bytes(4, "big")
-            self._next_id = (self._next_id + 1) & 0xFFFF_FFFF
-            if routing_id not in self._peers:
-                return routing_id
 
     # ---- the verbs
 
@@ -131,8 +122,3 @@ class Router(FairQueuing):
     def can_send(self) -> bool:
         """Always; with ``router_mandatory`` while any peer has room, as libzmq's ``POLLOUT``."""
         return not self.options.router_mandatory or any(peer.outbound.has_room for peer in self._peers.values())
-
-
-def _prepend_routing_id(peer: Peer, batch: list[Packed]) -> list[Packed]:
-    routing_id = peer.routing_id
-    return [[routing_id, message] if isinstance(message, bytes) else [routing_id, *message] for message in batch]

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from ..events import Closed, ConnectDelayed, Connected, ConnectRetried, ConnectStopped
+from ..events import Closed, ConnectDelayed, Connected, ConnectRetried, ConnectStopped, EndpointInfo, EndpointState
 from ..options import ReconnectStop
 from ..transports.base import Transport
-from .linger import drain
-from .session import Session
+from .session import Session, time_if_any
 
 if TYPE_CHECKING:
     from .socket import SocketCore
@@ -35,6 +34,10 @@ class Connector:
         self._scope = trio.CancelScope()
         self.endpoint = endpoint
         self.session = Session(core, endpoint, connecting=True, routing_id=routing_id)
+        self.session.stop = self._scope.cancel
+        self._attempts = 0
+        self._last_error = ""
+        self._retry_at: float | None = None  # while it waits
 
     async def run(self) -> None:
         """Dial, serve, wait, again, until ``close``."""
@@ -43,8 +46,12 @@ class Connector:
         try:
             with self._scope:
                 while True:
+                    self._attempts += 1
                     ended, cause = await self._connect_once()
+                    self._last_error = cause
                     if core.closed and session.drained:
+                        return
+                    if session.closing and ended is ReconnectStop.AFTER_DISCONNECT:
                         return
                     if session.renewing:
                         session.renewing = False
@@ -56,7 +63,9 @@ class Connector:
                         delay = core.options.reconnect_interval
                     wait = delay * random.uniform(0.5, 1.5)
                     core.tell(ConnectRetried(self.endpoint, delay=wait, cause=cause))
+                    self._retry_at = trio.current_time() + wait
                     await trio.sleep(wait)
+                    self._retry_at = None
                     delay = min(delay * 2, core.options.reconnect_interval_max)
         finally:
             session.end()
@@ -93,15 +102,24 @@ class Connector:
     def stop(self) -> None:
         """Nothing: a connection must live to write what is queued."""
 
+    @property
+    def info(self) -> EndpointInfo:
+        """What applications see of it."""
+        connected, retry_in = self.session.peer.connected, None
+        if connected:
+            state = EndpointState.CONNECTED
+        elif self._retry_at is None:
+            state = EndpointState.CONNECTING
+        else:
+            state, now = EndpointState.WAITING, time_if_any()
+            retry_in = max(self._retry_at - now, 0.0) if now is not None else None
+        return EndpointInfo(self.endpoint, False, state, int(connected), self._attempts, self._last_error, retry_in)
+
     def close(self) -> None:
         """``disconnect``: write what is queued, for as long as ``linger`` allows, then end."""
         self.session.retire()
-        if not self.session.drained:
-            self._core.start(self._linger, name=f"linger {self.endpoint}")
+        # a STREAM's peer may owe us bytes that nobody waits for, and closing with unread input resets the connection
+        if self._core.pattern.raw or not self.session.drained:
+            self._core.start(self.session.finish, name=f"linger {self.endpoint}")
         else:
             self._scope.cancel()
-
-    async def _linger(self) -> None:
-        with trio.move_on_after(self._core.options.linger):
-            await drain(self._core, [self.session])
-        self._scope.cancel()

@@ -11,6 +11,7 @@ import trio
 
 from ..endpoints import split_endpoint
 from ..errors import EndpointError
+from ..events import EndpointInfo
 from ..patterns.base import Refused
 from ..transports import find_transport
 from ..transports.adopted import Adopted
@@ -29,6 +30,10 @@ class Endpoint(Protocol):
     """What the table of endpoints holds: a listener, a connector, or one of their inproc counterparts."""
 
     endpoint: str
+
+    @property
+    def info(self) -> EndpointInfo:
+        """What applications see of it."""
 
     def stop(self) -> None:
         """The socket is closing: let nobody in any more."""
@@ -59,6 +64,7 @@ class EndpointTable:
         else:
             transport, address = find_transport(endpoint, core.transports)
         if transport is None:
+            self._check_inproc(endpoint)
             await checkpoint()
             core.check_open()
             binding = InprocBinding(core, endpoint, address, home.inproc_names)
@@ -85,6 +91,7 @@ class EndpointTable:
         core = self._core
         transport, address = find_transport(endpoint, core.transports)
         if transport is None:
+            self._check_inproc(endpoint)
             connection = InprocConnection(core, endpoint, address, home.inproc_names, routing_id)
             connection.open()
             self._connects.setdefault(endpoint, []).append(connection)
@@ -97,6 +104,12 @@ class EndpointTable:
                 connector.session.attach()
         self._connects.setdefault(endpoint, []).append(connector)
         core.start(connector.run, name=f"connector {endpoint}")
+
+    def _check_inproc(self, endpoint: str) -> None:
+        if self._core.pattern.raw:
+            raise EndpointError(
+                f"{endpoint!r}: a {self._core.pattern.name} moves plain bytes, and inproc has only messages; use tcp or ipc"
+            )
 
     def opened(self, listener: Listener) -> None:
         """A listener is bound."""
@@ -143,6 +156,14 @@ class EndpointTable:
 
     def _all(self) -> list[Endpoint]:
         return [*self._binds.values(), *(one for several in self._connects.values() for one in several)]
+
+    def infos(self) -> tuple[EndpointInfo, ...]:
+        """See :meth:`trizmq.Socket.endpoints`."""
+        return () if self._core.closed else tuple(endpoint.info for endpoint in self._all())
+
+    def connections(self, endpoint: str) -> int:
+        """How many handshaken connections others have made through an endpoint that is bound here."""
+        return sum(one.usable for one in self._core.sessions if one.endpoint == endpoint and not one.connecting)
 
     def describe(self) -> str:
         """For people."""

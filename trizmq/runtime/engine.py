@@ -14,6 +14,7 @@ from ..errors import RemoteProtocolError
 from ..messages import Packed
 from ..transports.base import Buffer, Link, PollableLink
 from ..wire.connection import Connection, PeerInfo
+from ..wire.raw import RawConnection
 from .checkpoints import enable_ki_protection
 from .heart import NO_HEARTBEAT, Heartbeat, Pulse
 from .lease import Lease
@@ -68,7 +69,7 @@ class Engine:
     def __init__(
         self,
         link: Link,
-        connection: Connection,
+        connection: Connection | RawConnection,
         counters: Counters,
         on_drained: Callable[[], None],
         on_write_failed: Callable[[], None],
@@ -133,6 +134,8 @@ class Engine:
             trio.BrokenResourceError: the connection broke, or ended too early.
         """
         connection, link = self._connection, self._link
+        if isinstance(connection, RawConnection):
+            return connection.peer  # there is no handshake
         connection.start()
         while True:
             if not (connection.ready and hold_back) and (out := connection.data_to_send()):
@@ -195,11 +198,16 @@ class Engine:
         if not receives and not self._link.waits_for_reader:
             self.cut()
             return
-        self._discarding = discard
-        self._room_event.set()
+        if discard:
+            self.discard()
         self._finished = True
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             await self._link.send_eof()
+
+    def discard(self) -> None:
+        """Nobody will receive what comes from now on: read it, so that the peer can go on, and throw it away."""
+        self._discarding = True
+        self._room_event.set()
 
     def cut_if_delivered(self) -> None:
         """After ``finish``: end the connection if the peer's system has everything, and ours holds nothing of the peer's."""

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ..errors import IncompatiblePeerError
-from ..events import BindFailed, Closed, Listening
+from ..events import BindFailed, Closed, EndpointInfo, EndpointState, Listening
 from ..patterns.base import Refused
 from ..transports.inproc import InprocNames
 from ..wire.connection import PeerInfo
@@ -49,6 +49,12 @@ class InprocBinding:
         """Let nobody in any more."""
         if self._names.find(self._name) is self:
             self._names.unbind(self._name)
+
+    @property
+    def info(self) -> EndpointInfo:
+        """What applications see of it."""
+        connections = self.core.endpoints.connections(self.endpoint)
+        return EndpointInfo(self.endpoint, True, EndpointState.LISTENING, connections)
 
     def end(self) -> None:
         """The socket is closed."""
@@ -219,6 +225,13 @@ class InprocConnection:
             self._session = self._new_session()
             self._attach()
             self._names.wait(self._name, self)
+
+    @property
+    def info(self) -> EndpointInfo:
+        """What applications see of it."""
+        connected = self._session.peer.connected
+        state = EndpointState.CONNECTED if connected else EndpointState.WAITING
+        return EndpointInfo(self.endpoint, False, state, int(connected))
 
     def stop(self) -> None:
         """Nothing: what is queued waits for a binder."""

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from ..events import DropReason, LingerReport, Unsent
+
 if TYPE_CHECKING:
+    from ..patterns.base import Peer
     from .session import Session
     from .socket import SocketCore
 
@@ -17,6 +20,36 @@ _log = logging.getLogger("trizmq")
 # A closing socket says in the log what it waits for, once this much time has passed.
 _SILENT_WAIT = 1.0
 _FIRST_PAUSE = 0.005
+
+
+class Closing:
+    """The account of a close: who is waited for, and what becomes of that."""
+
+    def __init__(self, core: SocketCore, forcefully: bool) -> None:
+        self._name = core.name
+        self._drops = core.drops.drops
+        self._forcefully = forcefully
+        self._limit = 0.0 if forcefully else core.options.linger
+        self._began = trio.current_time()
+        self._discarded = self._drops.get(DropReason.LINGER, 0)
+        # what is queued over inproc is the other side's, or is left for it
+        sessions = sorted((one for one in core.sessions if one.pair is None), key=lambda one: one.id)
+        waiting = [(one.peer, one.snapshot()) for one in sessions]
+        self._waiting = [(peer, info, _lingered(peer)) for peer, info in waiting if info.outbound]
+
+    def report(self) -> LingerReport:
+        """The close is over: what came of it, which the log tells too where anything was lost."""
+        discarded = self._drops.get(DropReason.LINGER, 0) - self._discarded
+        if discarded:
+            # whoever leaves by an exception or by Ctrl-C knows that it is abrupt
+            level = logging.INFO if self._forcefully else logging.WARNING
+            _log.log(level, "%s: closed with %d messages unsent, they are discarded", self._name, discarded)
+        unsent = tuple(Unsent(info, _lingered(peer) - before) for peer, info, before in self._waiting)
+        return LingerReport(trio.current_time() - self._began, self._limit, unsent, discarded)
+
+
+def _lingered(peer: Peer) -> int:
+    return peer.drops.get(DropReason.LINGER, 0)
 
 
 async def linger(core: SocketCore) -> None:
@@ -35,9 +68,11 @@ async def linger(core: SocketCore) -> None:
 async def drain(core: SocketCore, sessions: Sequence[Session]) -> None:
     """Wait until what these sessions have queued is written, and cannot be lost by closing their connections."""
     await core.settle(lambda: all(session.drained for session in sessions))
-    engines = [session.engine for session in sessions if session.engine is not None]
-    for engine in engines:
-        await engine.finish(receives=core.pattern.receives, discard=core.closed)
+    engines = []
+    for session in sessions:
+        if (engine := session.engine) is not None:
+            engines.append(engine)
+            await engine.finish(receives=core.pattern.receives, discard=core.closed or session.closing)
     # no event tells that the peer's system has acknowledged everything, so we ask, less and less often
     pause = _FIRST_PAUSE
     while True:

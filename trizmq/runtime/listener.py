@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from ..events import Accepted, AcceptFailed, BindFailed, Closed, Listening
+from ..events import (
+    Accepted,
+    AcceptFailed,
+    BindFailed,
+    Closed,
+    CloseFailed,
+    EndpointInfo,
+    EndpointState,
+    Listening,
+)
 from ..transports.base import Acceptor, Link, Transport
 from .session import Session
 
@@ -31,6 +40,7 @@ class Listener:
         self.endpoint = endpoint
         self.bound = False
         self._acceptor: Acceptor | None = None
+        self._last_error = ""
 
     async def run(self, task_status: trio.TaskStatus[str]) -> None:
         """Bind, tell the caller the resolved endpoint, then accept until ``close``. Errors of the bind are the caller's."""
@@ -52,10 +62,12 @@ class Listener:
                     try:
                         link = await acceptor.accept()
                     except OSError as error:
+                        self._last_error = str(error)
                         core.tell(AcceptFailed(self.endpoint, error=str(error), errno=error.errno or 0))
                         await trio.sleep(_PAUSE_AFTER_FAILURE)
                         continue
                     if refusal := core.admission.refusal(self.endpoint, link):
+                        self._last_error = refusal
                         core.tell(AcceptFailed(self.endpoint, link.address, error=refusal))
                         await link.aclose()
                         continue
@@ -66,12 +78,13 @@ class Listener:
                     core.start(self._serve, session, link, name=f"session {self.endpoint} from {link.address}")
         finally:
             core.endpoints.ended(self)
-            acceptor.close()
+            self._free()
             core.tell(Closed(self.endpoint))
 
     async def _serve(self, session: Session, link: Link) -> None:
         scope = trio.CancelScope()
         self._connections.add(scope)
+        session.stop = scope.cancel
         try:
             with scope:
                 await session.run_accepted(link)
@@ -82,8 +95,21 @@ class Listener:
     def stop(self) -> None:
         """Accept no more connections; the address is free at once."""
         self._scope.cancel()
-        if self._acceptor is not None:
+        self._free()
+
+    def _free(self) -> None:
+        if self._acceptor is None:
+            return
+        try:
             self._acceptor.close()
+        except OSError as error:
+            self._core.tell(CloseFailed(self.endpoint, error=str(error), errno=error.errno or 0))
+
+    @property
+    def info(self) -> EndpointInfo:
+        """What applications see of it."""
+        connections = self._core.endpoints.connections(self.endpoint)
+        return EndpointInfo(self.endpoint, True, EndpointState.LISTENING, connections, last_error=self._last_error)
 
     def close(self) -> None:
         """``unbind``: accept no more connections, and end those that were accepted here, as libzmq does."""

@@ -7,6 +7,7 @@ new ──attach──► attached ──handshake──► connected ──loss
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -31,7 +32,9 @@ from ..patterns.base import Peer, Refused
 from ..transports.base import Link
 from ..wire.connection import Connection
 from ..wire.connection import PeerInfo as Introduction
+from ..wire.raw import RawConnection
 from .engine import Engine
+from .linger import drain
 from .pipe import Pipe
 
 if TYPE_CHECKING:
@@ -54,6 +57,7 @@ class Session:
         "_since",
         "address",
         "arrived",
+        "closing",
         "connecting",
         "connections",
         "endpoint",
@@ -64,6 +68,7 @@ class Session:
         "pair",
         "peer",
         "renewing",
+        "stop",
     )
 
     def __init__(
@@ -95,6 +100,11 @@ class Session:
             self.inbound.on_data = self.arrived
         self.peer.accepted = not connecting
         self.peer.snapshot = self.snapshot
+        self.peer.close = self.close
+        #: Ends this session at once; set by the listener or connector that it belongs to.
+        self.stop: Callable[[], None] = self.reset
+        #: The application has closed it: there is no next connection for what the present one does not take.
+        self.closing = False
         self.engine: Engine | None = None
         self._handshake = trio.CancelScope()
         self._handshake_refused = ""
@@ -216,6 +226,21 @@ class Session:
         if self._attached and not self._retired:
             self._retired = True
             self._core.pattern.detach(self.peer)
+            self._core.peers_changed()
+
+    def close(self) -> None:
+        """End the relation for good, once what is queued is written, or ``linger`` is over."""
+        self.closing = True
+        self.retire()
+        if self.engine is not None:
+            self.engine.discard()
+        self._core.start(self.finish, name=f"linger {self.endpoint}")
+
+    async def finish(self) -> None:
+        """Write what is queued, for as long as ``linger`` allows, then end."""
+        with trio.move_on_after(self._core.options.linger):
+            await drain(self._core, [self])
+        self.stop()
 
     def give_up_handshake(self, reason: str) -> None:
         """End the connection before it is one."""
@@ -259,7 +284,8 @@ class Session:
         core = self._core
         failed: Exception | None = None
         cause = "closed by this side"
-        connection = Connection(core.wire_config(not self.connecting))
+        raw = core.pattern.raw
+        connection = RawConnection() if raw else Connection(core.wire_config(not self.connecting))
         if self.connecting:  # an accepted session has one connection, which may be given up before this begins
             self._handshake = trio.CancelScope()
         engine = Engine(link, connection, core.counters, core.progressed, self.lose, core.heartbeat(), core.lease)
@@ -290,6 +316,8 @@ class Session:
             if shaken:
                 self._heard = engine.heard
                 self.tell_disconnected(cause)
+                if not self._retired:
+                    core.pattern.ended(self.peer)
             else:
                 tell_failure(core, self.endpoint, link.address, failed)
             self.lose()
@@ -340,7 +368,7 @@ class Session:
         """What applications see of this peer, as it is now."""
         introduction, connected = self._introduction, self.peer.connected
         heard = self.engine.heard if self.engine is not None else self._heard
-        now = _now()
+        now = time_if_any()
         return PeerInfo(
             endpoint=self.endpoint,
             address=self.address,
@@ -364,7 +392,8 @@ class Session:
 _NO_DROPS: MappingProxyType[DropReason, int] = MappingProxyType({})
 
 
-def _now() -> float | None:
+def time_if_any() -> float | None:
+    """Trio's time; None outside of its runs."""
     try:
         return trio.current_time()
     except RuntimeError:  # statistics may be looked at from anywhere, a debugger's thread for example

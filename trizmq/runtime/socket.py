@@ -23,7 +23,7 @@ import outcome
 import trio
 
 from ..errors import InternalError, UsageError
-from ..events import DropReason, Event
+from ..events import DropReason, Event, LingerReport
 from ..options import ConflateOptions, SocketOptions
 from ..patterns.base import Drop, Pattern
 from ..patterns.publish import Pub
@@ -36,7 +36,7 @@ from .gate import Gate
 from .heart import Heart, Heartbeat
 from .home import SocketHome
 from .inproc import InprocConnection
-from .linger import linger
+from .linger import Closing, linger
 from .monitor import Counters, DropLedger, EventWatcher, Monitor
 from .pipe import Pipe
 from .session import Session
@@ -75,6 +75,8 @@ class SocketCore(Waiting):
         self._used = False
         self.closed = False
         self._bug: BaseException | None = None
+        self._closing: Closing | None = None
+        self.linger_report: LingerReport | None = None
         self._scope = trio.CancelScope()
         self._binding: set[trio.CancelScope] = set()  # of the binds under way, which live in their callers' tasks
         self._nursery: trio.Nursery
@@ -194,7 +196,7 @@ class SocketCore(Waiting):
         self.check_home()
         self._shut(self._closed_error)
         self.endpoints.stop()
-        before = self.drops.drops.get(DropReason.LINGER, 0)
+        closing = self._closing = self._closing or Closing(self, forcefully)
         try:
             if not forcefully:
                 with trio.move_on_after(self.options.linger):
@@ -203,10 +205,7 @@ class SocketCore(Waiting):
             self._scope.cancel()
             with trio.CancelScope(shield=True):
                 await self._finished.wait()
-            if discarded := self.drops.drops.get(DropReason.LINGER, 0) - before:
-                # whoever leaves by an exception or by Ctrl-C knows that it is abrupt
-                level = logging.INFO if forcefully else logging.WARNING
-                _log.log(level, "%s: closed with %d messages unsent, they are discarded", self.name, discarded)
+            self.linger_report = self.linger_report or closing.report()
         await checkpoint()
 
     # ---- is it ours

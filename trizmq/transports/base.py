@@ -89,7 +89,11 @@ class Acceptor(Protocol):
         """
 
     def close(self) -> None:
-        """Stop listening and free the address, which can be bound again at once. A second call does nothing."""
+        """Stop listening and free the address, which can be bound again at once. A second call does nothing.
+
+        Raises:
+            OSError: that is done, but something is left behind, such as the file of an ipc path.
+        """
 
 
 #: The socket options that transports look at: those about connections.

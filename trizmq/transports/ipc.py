@@ -89,10 +89,12 @@ class Ipc:
             raise type(error)(error.errno, f"{error.strerror or error}: cannot bind {endpoint}") from None
 
         def remove() -> None:
-            if ours is not None:
-                ours.remove()
-            if folder is not None:
-                shutil.rmtree(folder, ignore_errors=True)
+            try:
+                if ours is not None:
+                    ours.remove()
+            finally:
+                if folder is not None:
+                    shutil.rmtree(folder, ignore_errors=True)
 
         def prepare(accepted: socket.socket) -> str:
             tune(accepted, options, accepted=True)
@@ -124,7 +126,7 @@ class _SocketFile:
     def remove(self) -> None:
         if os.getpid() != self._process:
             return  # a fork's copy: the file is the parent's
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(FileNotFoundError):  # somebody else was quicker
             if os.path.samestat(os.stat(self._path), self._ours):
                 os.unlink(self._path)
 
