@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from time import perf_counter
 
 import outcome
@@ -26,8 +26,16 @@ _LONE_AFTER = 100e-6
 # Answers to commands that wait to be written, in bytes. A peer that lets more pile up is not reading.
 _MOST_CONTROL = 65536
 
+# Frames from this size on, and those that are sealed to it, are written by reference, in buffers of their own.
+_LARGE = 16 * 1024 - 64
+
 # As many messages are decoded at once, whatever the high-water mark allows: it bounds the time without a checkpoint.
 _MOST_AT_ONCE = 4096
+
+
+# A peer that is sent away with an ERROR command gets this long, in seconds, to take it and go, and may send this many bytes.
+_LAST_WORD = 1.0
+_MOST_UNREAD = 65536
 
 
 class Engine:
@@ -108,13 +116,18 @@ class Engine:
         """The other side's address."""
         return self._link.address
 
-    async def shake_hands(self, *, hold_back: bool = False) -> PeerInfo:
+    async def shake_hands(
+        self, *, hold_back: bool = False, ask: Callable[[Connection], Awaitable[str]] | None = None
+    ) -> PeerInfo:
         """Exchange greetings and commands until traffic may flow.
+
+        Where the mechanism has somebody to be asked, ``ask`` gives the answer, a status of ZAP; nothing is read meanwhile.
 
         With ``hold_back`` what is then still to be sent, the READY of a bound side, goes out with ``exchange`` only: until
         then the peer can be turned away, and sees a handshake that failed.
 
         Raises:
+            AuthenticationError: this side has refused the peer: ``send_away`` tells it; or the peer this side.
             RemoteProtocolError: the peer broke the protocol or cannot be talked to.
             trio.BrokenResourceError: the connection broke, or ended too early.
         """
@@ -126,12 +139,30 @@ class Engine:
                 self._counters.bytes_sent += len(out)
             if connection.ready:
                 return connection.peer
+            if connection.authenticating:
+                # without somebody to ask nobody comes in
+                connection.authenticated(await ask(connection) if ask is not None else "500")
+                continue
             data = await link.receive_some(connection.read_size)
             self._counters.bytes_received += len(data)
             if not data:
                 connection.receive_eof()
                 raise trio.BrokenResourceError("the peer closed the connection during the handshake")
             connection.receive_data(data)
+
+    async def send_away(self) -> None:
+        """After an AuthenticationError: tell the peer, where it is to be told, within a second."""
+        out = self._connection.data_to_send()
+        if not out:
+            return
+        with trio.move_on_after(_LAST_WORD), contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await self._link.send([out])
+            self._counters.bytes_sent += len(out)
+            # Closing with unread input, a READY that came meanwhile, resets the connection, and the last word is lost.
+            await self._link.send_eof()
+            unread = _MOST_UNREAD
+            while unread > 0 and (data := await self._link.receive_some(4096)):
+                unread -= len(data)
 
     async def exchange(self, outbound: Pipe, inbound: Pipe) -> None:
         """Move messages until the peer ends the connection; returns at the end of its stream.
@@ -336,6 +367,9 @@ class Engine:
         now = perf_counter()
         if now - self._last_write < _LONE_AFTER:
             return False
+        # Not encoded in vain: where a mechanism seals the traffic that costs time, and a nonce.
+        if (len(message) if isinstance(message, bytes) else max(map(len, message))) >= _LARGE:
+            return False
         buffers = self._connection.encode([message])
         return len(buffers) == 1 and self._send_directly(buffers[0], message, now)
 
@@ -343,7 +377,8 @@ class Engine:
         """Send a command: at once if nothing is under way, else in front of the next batch."""
         if self._finished:
             return
-        if not (self._idle and self._send_directly(data, None, perf_counter())):
+        # What waits goes first: sealed commands must arrive in the order in which they were sealed.
+        if not (self._idle and not self._control and self._send_directly(data, None, perf_counter())):
             assert self._outbound is not None
             self._control += data
             if len(self._control) > _MOST_CONTROL:

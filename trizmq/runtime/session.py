@@ -7,11 +7,13 @@ new ──attach──► attached ──handshake──► connected ──loss
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import trio
 
+from ..authentication import Allow, Decision, Deny
 from ..errors import IncompatiblePeerError, RemoteProtocolError
 from ..events import (
     PROTOCOL_UNSPECIFIED,
@@ -29,6 +31,8 @@ from ..patterns.base import Peer, Refused
 from ..transports.base import Link
 from ..wire.connection import Connection
 from ..wire.connection import PeerInfo as Introduction
+from ..wire.mechanisms.base import AuthenticationError
+from .asking import decide, known_of
 from .engine import Engine
 from .pipe import Pipe
 
@@ -43,11 +47,13 @@ class Session:
     __slots__ = (
         "_attached",
         "_core",
+        "_decision",
         "_handshake",
         "_handshake_refused",
         "_heard",
         "_introduction",
         "_keeps_queue",
+        "_known",
         "_retired",
         "_since",
         "address",
@@ -98,6 +104,8 @@ class Session:
         self.address = ""
         self.connections = 0
         self._introduction = Introduction((0, 0))
+        self._decision: Decision | None = None  # what the authenticator said of the present connection
+        self._known: Mapping[str, bytes] = self._introduction.properties
         self._since: float | None = None  # when the present connection was made, by Trio's clock
         self._heard: float | None = None  # when something last came over an earlier one
         #: The connection is being replaced on our own wish: the next one need not wait.
@@ -117,6 +125,7 @@ class Session:
         """A handshaken connection exists. Raises Refused."""
         self.address = address
         self._introduction = introduction
+        self._known = known_of(introduction.properties, self._decision)
         self.peer.identity, self.peer.socket_type = introduction.identity, introduction.socket_type
         self.attach()
         self.peer.connected = True
@@ -235,17 +244,25 @@ class Session:
         connection = Connection(core.wire_config(not self.connecting))
         if self.connecting:  # an accepted session has one connection, which may be given up before this begins
             self._handshake = trio.CancelScope()
+        self._decision = None
         engine = Engine(link, connection, core.counters, core.progressed, self.lose, core.heartbeat())
         shaken = False
         try:
             limit = core.options.handshake_timeout
             self._handshake.deadline = trio.current_time() + limit
             with self._handshake:
-                info = await engine.shake_hands(hold_back=not self.connecting)
+                info = await engine.shake_hands(
+                    hold_back=not self.connecting, ask=lambda about: self._ask(about, link.address)
+                )
             if self._handshake.cancelled_caught:
                 if self._handshake_refused:
                     raise trio.BrokenResourceError(self._handshake_refused)
-                raise TimeoutError(errno.ETIMEDOUT, f"the peer did not complete the handshake within {limit:g} s")
+                what = (
+                    "authenticator did not answer"
+                    if connection.authenticating
+                    else "peer did not complete the handshake"
+                )
+                raise TimeoutError(errno.ETIMEDOUT, f"the {what} within {limit:g} s")
             core.admission.shaken(self)
             self.engine = engine
             self.connect(info, link.address)
@@ -255,6 +272,10 @@ class Session:
                 cause = "renewed by this side"
             elif not engine.was_cut:
                 cause = "closed by the peer"
+        except AuthenticationError as error:
+            failed = self._with_reason(error)
+            cause = str(failed)
+            await engine.send_away()
         except (RemoteProtocolError, Refused, trio.BrokenResourceError, trio.ClosedResourceError, OSError) as error:
             failed = error
             cause = _explain(error)
@@ -269,6 +290,15 @@ class Session:
             with trio.CancelScope(shield=True):
                 await link.aclose()
         return shaken, cause
+
+    async def _ask(self, connection: Connection, address: str) -> str:
+        """Whether the peer may come in, as a status of ZAP."""
+        decision = self._decision = await decide(self._core, self.endpoint, address, connection)
+        return "200" if isinstance(decision, Allow) else str(decision.status)
+
+    def _with_reason(self, refusal: AuthenticationError) -> AuthenticationError:
+        text = self._decision.text if isinstance(self._decision, Deny) else ""
+        return AuthenticationError(f"{refusal}: {text}", refusal.status) if text else refusal
 
     def tell_disconnected(self, cause: str) -> None:
         """A handshaken connection, if there was one, has ended."""
@@ -329,7 +359,8 @@ class Session:
             connecting=self.connecting,
             identity=introduction.identity,
             mechanism=introduction.mechanism,
-            metadata=introduction.properties,
+            user_id=self._decision.user_id if isinstance(self._decision, Allow) else "",
+            metadata=self._known,
             connected_for=now - self._since if connected and self._since is not None and now is not None else None,
             last_heard=now - heard if heard is not None and now is not None else None,
             drops=MappingProxyType(dict(self.peer.drops)) if self.peer.drops else _NO_DROPS,

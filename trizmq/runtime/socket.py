@@ -39,6 +39,7 @@ from .inproc import InprocConnection
 from .linger import linger
 from .monitor import Counters, DropLedger, EventWatcher, Monitor
 from .pipe import Pipe
+from .security import WireSecurity, in_force
 from .session import Session
 
 _log = logging.getLogger("trizmq")
@@ -70,6 +71,8 @@ class SocketCore:
         self.requesting = False
         #: Connections of others to names that are, or were, bound here.
         self.inproc_joined: set[InprocConnection] = set()
+        #: It was said that this socket is bound without security.
+        self.warned = False
         self._used = False
         self.closed = False
         self._ended = False  # the nursery is over: no task can be started, no pattern is of use any more
@@ -77,7 +80,7 @@ class SocketCore:
         self._scope = trio.CancelScope()
         self._binding: set[trio.CancelScope] = set()  # of the binds under way, which live in their callers' tasks
         self._nursery: trio.Nursery
-        self._home: SocketHome
+        self.home: SocketHome
         # ---- for the verbs
         self.thread = 0
         self.budget = 1
@@ -94,7 +97,7 @@ class SocketCore:
         if self._used:
             raise UsageError(f"{self.name} was opened before: a socket is used once, make a new one")
         self._used = True
-        self._home = home
+        self.home = home
         self.transports = transports_here()
         self._pid = os.getpid()
         self.thread = get_ident()
@@ -184,7 +187,7 @@ class SocketCore:
             return
         self.closed = True
         self.gate = Gate(refuse)
-        self._home.dismiss(self)
+        self.home.dismiss(self)
         for scope in self._binding:
             scope.cancel()
         self.senders.unpark_all()
@@ -260,7 +263,7 @@ class SocketCore:
         with trio.CancelScope() as scope:
             self._binding.add(scope)
             try:
-                return await self.endpoints.bind(endpoint, listening, self._home, self._nursery)
+                return await self.endpoints.bind(endpoint, listening, self.home, self._nursery)
             finally:
                 self._binding.discard(scope)
         # a bind that resolves a name must not hold up the end of the socket
@@ -269,7 +272,7 @@ class SocketCore:
     def connect(self, endpoint: str, routing_id: bytes) -> None:
         """See :meth:`trizmq.Socket.connect`."""
         self.check_open()
-        self.endpoints.connect(endpoint, routing_id, self._home)
+        self.endpoints.connect(endpoint, routing_id, self.home)
 
     def unbind(self, endpoint: str) -> None:
         """See :meth:`trizmq.Socket.unbind`."""
@@ -295,12 +298,18 @@ class SocketCore:
             accepts=self.pattern.accepts,
             identity=self.identity if self.pattern.announces_identity else None,
             server=server,
+            mechanism=self.security._make,
             max_message_size=self.options.max_message_size,
             max_frames=self.options.max_frames,
             max_handshake_size=self.options.max_handshake_size,
             max_properties=self.options.max_properties,
             metadata=tuple(self.options.metadata.items()),
         )
+
+    @property
+    def security(self) -> WireSecurity:
+        """What secures the next connection."""
+        return in_force(self.options.security)
 
     def heartbeat(self) -> Heartbeat:
         """How connections are watched."""
