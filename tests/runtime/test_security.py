@@ -523,8 +523,8 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "zeros": (lambda: trizmq.CurveClient(server_key=bytes(32)), "server_key.*zeros"),
     "mixed up": (lambda: trizmq.CurveClient(server_key=KEY, secret_key=KEY), "are the same"),
     "the server's": (lambda: trizmq.CurveClient(server_key=SERVER.public, secret_key=KEY), "belongs to server_key"),
-    "a class": (lambda: trizmq.Rep(security=trizmq.Null), "not the class"),
-    "a key": (lambda: trizmq.Rep(security=KEY), "<str>: expected trizmq.Null"),
+    "a class": (lambda: trizmq.Rep(security=trizmq.Null), "not the class"),  # type: ignore[arg-type]
+    "a key": (lambda: trizmq.Rep(security=KEY), "<str>: expected trizmq.Null"),  # type: ignore[arg-type]
 }
 
 
