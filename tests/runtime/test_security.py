@@ -574,3 +574,39 @@ async def test_a_context_gives_its_sockets_security() -> None:
                 await push.send(b"hello")
                 assert await pull.receive() == [b"hello"]
                 await until(lambda: pull.peers()[0].mechanism == CURVE)
+
+
+async def test_new_keys_hold_from_the_next_connection_on() -> None:
+    """Those who are in stay; the handshake under way ends as it began, with whom it began to ask."""
+    waiting, go = trio.Event(), trio.Event()
+
+    async def slow(request: AuthenticationRequest) -> Decision:
+        waiting.set()
+        await go.wait()
+        return Allow("old")
+
+    new = auth.keygen()
+    with trio.fail_after(TIME):
+        async with (
+            trizmq.Pull(security=trizmq.CurveServer(SERVER.secret, authenticator=slow)) as pull,
+            trizmq.Push(security=client(CURVE)) as early,
+            trizmq.Push(security=trizmq.CurveClient(server_key=new.public)) as late,
+        ):
+            bound = await pull.bind("tcp://127.0.0.1:*")
+            early.connect(bound)
+            await waiting.wait()
+            pull.security = trizmq.CurveServer(new.secret, authenticator=Doorman(Allow("new")))
+            go.set()
+            await pull.wait_connected()
+            late.connect(bound)
+            await late.send(b"late")
+            await pull.wait_connected(2)
+            await early.send(b"early")
+            came = {(peer.user_id, message[0]) for peer, message in [await pull.receive_from() for _ in range(2)]}
+            assert came == {("old", b"early"), ("new", b"late")}
+
+
+def test_capabilities(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert trizmq.has("curve")
+    monkeypatch.setattr("trizmq.capabilities.find_spec", lambda name: None)
+    assert not trizmq.has("curve")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from ..authentication import Allow, AuthenticationRequest, Decision, Deny
+from ..authentication import Allow, AuthenticationRequest, Decision, Deny, Security
 from ..errors import RemoteProtocolError, ZapError
 from ..wire.connection import Connection
 from .home import home_here
@@ -20,13 +20,12 @@ _log = logging.getLogger("trizmq")
 USER_ID = "User-Id"
 
 
-async def decide(core: SocketCore, endpoint: str, address: str, connection: Connection) -> Decision:
-    """Ask the socket's authenticator about the peer of a connection. Takes as long as it takes: the caller has a deadline.
+async def decide(core: SocketCore, security: Security, endpoint: str, address: str, connection: Connection) -> Decision:
+    """Ask an authenticator about the peer of a connection. Takes as long as it takes: the caller has a deadline.
 
     Raises:
         RemoteProtocolError: the ZAP handler gave no answer that could be understood. Nothing is to be told to the peer.
     """
-    security = core.security
     request = _request(core, security.domain, endpoint, address, connection)
     authenticator = security.authenticator or core.home.ask_handler
     token = home_here.set(core.home)

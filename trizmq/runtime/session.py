@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from ..authentication import Allow, Decision, Deny
+from ..authentication import Allow, Decision, Deny, Security
 from ..errors import IncompatiblePeerError, RemoteProtocolError
 from ..events import (
     PROTOCOL_UNSPECIFIED,
@@ -241,7 +241,8 @@ class Session:
         core = self._core
         failed: Exception | None = None
         cause = "closed by this side"
-        connection = Connection(core.wire_config(not self.connecting))
+        security = core.security  # one for the whole handshake, whatever is set meanwhile
+        connection = Connection(core.wire_config(not self.connecting, security))
         if self.connecting:  # an accepted session has one connection, which may be given up before this begins
             self._handshake = trio.CancelScope()
         self._decision = None
@@ -252,7 +253,7 @@ class Session:
             self._handshake.deadline = trio.current_time() + limit
             with self._handshake:
                 info = await engine.shake_hands(
-                    hold_back=not self.connecting, ask=lambda about: self._ask(about, link.address)
+                    hold_back=not self.connecting, ask=lambda about: self._ask(about, security, link.address)
                 )
             if self._handshake.cancelled_caught:
                 if self._handshake_refused:
@@ -291,9 +292,9 @@ class Session:
                 await link.aclose()
         return shaken, cause
 
-    async def _ask(self, connection: Connection, address: str) -> str:
+    async def _ask(self, connection: Connection, security: Security, address: str) -> str:
         """Whether the peer may come in, as a status of ZAP."""
-        decision = self._decision = await decide(self._core, self.endpoint, address, connection)
+        decision = self._decision = await decide(self._core, security, self.endpoint, address, connection)
         return "200" if isinstance(decision, Allow) else str(decision.status)
 
     def _with_reason(self, refusal: AuthenticationError) -> AuthenticationError:

@@ -291,14 +291,14 @@ class SocketCore:
         """The routing id that this socket announces; empty where its type has none."""
         return getattr(self.options, "routing_id", b"")
 
-    def wire_config(self, server: bool) -> WireConfig:
+    def wire_config(self, server: bool, security: WireSecurity) -> WireConfig:
         """What a connection has to know of this socket."""
         return WireConfig(
             socket_type=self.pattern.name,
             accepts=self.pattern.accepts,
             identity=self.identity if self.pattern.announces_identity else None,
             server=server,
-            mechanism=self.security._make,
+            mechanism=security._make,
             max_message_size=self.options.max_message_size,
             max_frames=self.options.max_frames,
             max_handshake_size=self.options.max_handshake_size,

@@ -88,8 +88,11 @@ async def ask_handler(request: AuthenticationRequest, domain: str | None = None)
         request.mechanism.encode("ascii"),
         *request.credentials,
     ]
-    async with _Questioner() as questioner:
-        return _read_answer(await questioner.ask(question, home))
+    try:
+        async with _Questioner() as questioner:
+            return _read_answer(await questioner.ask(question, home))
+    except trio.ClosedResourceError:
+        raise ZapError("the context was closed before its ZAP handler answered", errno.EPIPE) from None
 
 
 def _read_answer(frames: list[bytes]) -> Decision:
