@@ -21,13 +21,15 @@ class AuthenticationRequest:
     """Who asks to be let in: what an authenticator is given. The password is not shown by ``repr``."""
 
     mechanism: str  #: ``"NULL"``, ``"PLAIN"`` or ``"CURVE"``
-    domain: str = ""  #: the ``domain`` of our ``security=``: which of several doors of this program
+    domain: str = ""  #: the ``domain`` of our ``security=``, which of several doors of this program
     address: str = ""  #: the peer's IP address (tcp), ``localhost:uid:gid:pid`` (ipc, Linux), or what its stream has
     endpoint: str = ""  #: the endpoint of ours that it came through
     routing_id: bytes = b""  #: the routing id of *our* socket; the peer's own is not known before it is let in
     username: str | None = None  #: PLAIN; bytes that are not UTF-8 are there as surrogates (``surrogateescape``)
     password: str | None = field(default=None, repr=False)  #: PLAIN, in the same form
-    public_key: bytes | None = None  #: CURVE: the peer's public key, 32 bytes. That it has the secret one is proved
+    public_key: bytes | None = (
+        None  #: the peer's public key under CURVE, 32 bytes; that it has the secret one is proved
+    )
 
     @property
     def public_key_z85(self) -> str:
@@ -36,7 +38,7 @@ class AuthenticationRequest:
 
     @property
     def credentials(self) -> tuple[bytes, ...]:
-        """The credential frames of a ZAP request (RFC 27): nothing, user name and password, or the public key."""
+        """The credential frames of a ZAP request (RFC 27), be it none, user name and password, or the public key."""
         if self.public_key is not None:
             return (self.public_key,)
         texts = (text for text in (self.username, self.password) if text is not None)
@@ -47,8 +49,8 @@ class AuthenticationRequest:
 class Allow:
     """The answer of an authenticator that lets the peer in."""
 
-    user_id: str = ""  #: who it is, at most 255 bytes: ``PeerInfo.user_id``, and ``User-Id`` in its metadata
-    #: what else is known of it: goes into ``PeerInfo.metadata``, before what the peer says of itself under the same name
+    user_id: str = ""  #: who it is, in at most 255 bytes; becomes ``PeerInfo.user_id``, and ``User-Id`` in its metadata
+    #: what else is known of it; goes into ``PeerInfo.metadata``, before what the peer says of itself under the same name
     metadata: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
@@ -73,8 +75,8 @@ class Deny:
     is closed, and the peer tries again after its usual wait.
     """
 
-    status: int = 400  #: 300: not now; 400: wrong credentials; 500: the authenticator itself has failed (RFC 27)
-    text: str = ""  #: why: for our log and events, the peer never sees it
+    status: int = 400  #: 300 for not now, 400 for wrong credentials, 500 where the authenticator has failed (RFC 27)
+    text: str = ""  #: why, for our events; the peer never sees it
 
     def __post_init__(self) -> None:
         if self.status not in REFUSALS:
@@ -97,7 +99,7 @@ class Security(ABC):
 
     @property
     def authenticator(self) -> Authenticator | None:
-        """Who decides about peers; None: nobody, or with a domain the ZAP handler of the context. Clients ask nobody."""
+        """Who decides about peers; None for nobody, or with a domain the ZAP handler of the context. Clients ask nobody."""
         return None
 
     @property
@@ -108,7 +110,7 @@ class Security(ABC):
     @property
     @abstractmethod
     def mechanism(self) -> str:
-        """The mechanism's name on the wire: ``"NULL"``, ``"PLAIN"`` or ``"CURVE"``."""
+        """The mechanism's name on the wire, ``"NULL"``, ``"PLAIN"`` or ``"CURVE"``."""
 
     @property
     def asks(self) -> bool:

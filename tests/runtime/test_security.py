@@ -316,6 +316,7 @@ async def test_who_is_sent_away_and_stays_is_cut_off() -> None:
     """The last word, an ERROR command, is written; a peer that does not go then has a second."""
     with trio.fail_after(TIME):
         async with trizmq.Pull(security=server(NULL, Doorman(Deny(400)))) as pull:
+            events = pull.events()
             async with raw_connection(await pull.bind("tcp://127.0.0.1:*")) as raw:
                 await raw.stream.send_all(
                     b"\xff" + bytes(8) + b"\x7f\x03\x01NULL" + bytes(16) + bytes(32) + ready("PUSH") + bytes(1000)
@@ -323,6 +324,7 @@ async def test_who_is_sent_away_and_stays_is_cut_off() -> None:
                 await raw.read(64)
                 assert await raw.read_frame() == (4, b"\x05ERROR\x03400")
                 assert await raw.closed()
+                assert (await next_failure(events)).code == 400, "while the peer's side is still open"
 
 
 # ---- the authenticator
