@@ -12,7 +12,7 @@ from .sockets import Router
 async def serve_zap(
     authenticator: Authenticator, *, context: Context | None = None, task_status: TaskStatus = NO_TASK_STATUS
 ) -> None:
-    """Be the ZAP handler of a context: answer questions at ``inproc://zeromq.zap.01`` until cancelled.
+    """Be the ZAP handler of a context, at ``inproc://zeromq.zap.01``, until cancelled or the context is closed.
 
     ::
 

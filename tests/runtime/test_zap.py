@@ -274,3 +274,29 @@ async def test_a_slow_question_holds_up_no_other(nursery: trio.Nursery, caplog: 
             peer, _ = await pull.receive_from()
             assert peer.user_id == "bob"
         nursery.cancel_scope.cancel()
+
+
+async def test_a_context_that_ends_while_it_asks(nursery: trio.Nursery, caplog: pytest.LogCaptureFixture) -> None:
+    """Handler, questions and sockets go together, at once, and nobody takes that for a failure of the authenticator."""
+    asked, ended = trio.Event(), trio.Event()
+
+    async def never(request: AuthenticationRequest) -> auth.Decision:
+        asked.set()
+        await trio.sleep_forever()
+        raise AssertionError
+
+    async def handle(context: trizmq.Context, task_status: trio.TaskStatus[None]) -> None:
+        await auth.serve_zap(never, context=context, task_status=task_status)
+        ended.set()
+
+    with trio.fail_after(TIME):
+        async with trizmq.Push(security=client(PLAIN), linger=0) as push:
+            async with trizmq.Context() as context:
+                await nursery.start(handle, context)
+                pull = context.socket(trizmq.Pull, security=server(PLAIN, None, "x"))
+                await pull.__aenter__()
+                push.connect(await pull.bind("tcp://127.0.0.1:*"))
+                await asked.wait()
+            await ended.wait()
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert not any("Pull" in name or "ZAP" in name for name in task_names())

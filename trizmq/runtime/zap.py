@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 from typing import Final
@@ -123,8 +124,9 @@ def _read_answer(frames: list[bytes]) -> Decision:
 async def handle(router: TwoWayVerbs, authenticator: Authenticator) -> None:
     """Answer the questions that come to a bound ROUTER, side by side, until cancelled or it is closed."""
     async with trio.open_nursery() as nursery:
-        async for message in router:
-            nursery.start_soon(_answer, router, message, authenticator, name="trizmq ZAP question")
+        with contextlib.suppress(trio.ClosedResourceError):
+            async for message in router:
+                nursery.start_soon(_answer, router, message, authenticator, name="trizmq ZAP question")
         nursery.cancel_scope.cancel()  # the socket is closed: nobody hears an answer
 
 
@@ -149,7 +151,8 @@ async def _answer(router: TwoWayVerbs, message: list[bytes], authenticator: Auth
         answer = [b"200", b"OK", user_id, make_metadata(decision.metadata.items())]
     else:
         answer = [str(decision.status).encode(), decision.text.encode("utf-8", "replace")[:255], b"", b""]
-    await router.send([peer, b"", _VERSION, request_id, *answer])
+    with contextlib.suppress(trio.ClosedResourceError):  # nobody hears it any more
+        await router.send([peer, b"", _VERSION, request_id, *answer])
 
 
 async def _decide(frames: list[bytes], authenticator: Authenticator) -> Decision:
