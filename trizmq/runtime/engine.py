@@ -63,6 +63,7 @@ class Engine:
         "_rest_message",
         "_room_event",
         "_scope",
+        "_sealed",
     )
 
     def __init__(
@@ -91,6 +92,7 @@ class Engine:
         self._broken: Exception | None = None
         self._heartbeat = heartbeat or NO_HEARTBEAT
         self._pulse: Pulse | None = None
+        self._sealed = False  # the mechanism protects the traffic
         self._finished = False  # our side of the stream has ended
         self._full = False  # the reader waits for room and not for the peer
         self._given_up = ""  # why the connection is given up
@@ -175,6 +177,7 @@ class Engine:
             trio.BrokenResourceError: the connection broke.
         """
         self._outbound, self._inbound = outbound, inbound
+        self._sealed = self._connection.sealed
         pulse = self._pulse = Pulse(self._heartbeat, trio.current_time())
         self._heartbeat.need(self.period)
         self._control = self._connection.data_to_send()
@@ -367,8 +370,8 @@ class Engine:
         now = perf_counter()
         if now - self._last_write < _LONE_AFTER:
             return False
-        # Not encoded in vain: where a mechanism seals the traffic that costs time, and a nonce.
-        if (len(message) if isinstance(message, bytes) else max(map(len, message))) >= _LARGE:
+        # Not sealed in vain: that costs time, and a nonce.
+        if self._sealed and (len(message) if isinstance(message, bytes) else max(map(len, message))) >= _LARGE:
             return False
         buffers = self._connection.encode([message])
         return len(buffers) == 1 and self._send_directly(buffers[0], message, now)

@@ -190,6 +190,11 @@ class Connection:
         return self._mechanism.name
 
     @property
+    def sealed(self) -> bool:
+        """Whether the mechanism protects the traffic, so that each encoding costs time and can be sent once only."""
+        return self._mechanism.guard is not None
+
+    @property
     def credentials(self) -> tuple[bytes, ...]:
         """What the peer proves itself with while :attr:`authenticating`: the credential frames of a ZAP request (RFC 27).
 
