@@ -348,3 +348,20 @@ async def test_over_memory_streams(chunk: int, nursery: trio.Nursery) -> None:
     for inbound in pipes:
         assert inbound.take() == messages
     nursery.cancel_scope.cancel()
+
+
+async def test_commands_do_not_overtake_each_other(nursery: trio.Nursery) -> None:
+    """Sealed commands have to arrive in the order in which they were sealed, also where the link has room again meanwhile."""
+    rig = Rig()
+    engine = rig.engine()
+    await rig.shake(engine)
+    nursery.start_soon(engine.exchange, rig.outbound, rig.inbound)
+    await trio.testing.wait_all_tasks_blocked()
+    rig.link.room = 0
+    engine._send_control(b"first")
+    rig.link.room = float("inf")
+    engine._send_control(b"second")
+    assert rig.outbound.put(b"lone")
+    await trio.testing.wait_all_tasks_blocked()
+    assert rig.link.written == b"firstsecond" + message(b"lone")
+    nursery.cancel_scope.cancel()
