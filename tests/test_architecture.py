@@ -23,11 +23,13 @@ PACKAGE = ROOT / "trizmq"
 INVENTORY = {"capabilities"}
 LEAVES = {
     "_version",
+    "authentication",
     "connection_options",
     "declaring",
     "endpoints",
     "errors",
     "events",
+    "keys",
     "messages",
     "metadata",
     "options",

@@ -408,4 +408,5 @@ def test_keys_need_neither_trio_nor_the_extra() -> None:
 
 
 def test_all_of_it_is_in_auth() -> None:
-    assert all(getattr(auth, name).__doc__ for name in auth.__all__)
+    aliases = {"Authenticator", "Decision"}  # of types, which have no docstrings of their own
+    assert all(getattr(auth, name).__doc__ for name in set(auth.__all__) - aliases)

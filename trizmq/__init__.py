@@ -5,7 +5,9 @@ It speaks ZMTP, the wire protocol of ZeroMQ, over Trio's own sockets: wire-compa
 
 from __future__ import annotations
 
+from . import auth as auth
 from ._version import __version__ as __version__
+from .authentication import Security as Security
 from .capabilities import has as has
 from .context import Context as Context
 from .errors import EndpointError as EndpointError
@@ -18,6 +20,7 @@ from .errors import PeerLostError as PeerLostError
 from .errors import RemoteProtocolError as RemoteProtocolError
 from .errors import StateError as StateError
 from .errors import UsageError as UsageError
+from .errors import ZapError as ZapError
 from .errors import ZmqError as ZmqError
 from .event_log import log_events as log_events
 from .events import Accepted as Accepted
@@ -57,6 +60,11 @@ from .poller import Poller as Poller
 from .poller import PollEvent as PollEvent
 from .proxy import proxy as proxy
 from .runtime.monitor import EventWatcher as EventWatcher
+from .runtime.security import CurveClient as CurveClient
+from .runtime.security import CurveServer as CurveServer
+from .runtime.security import Null as Null
+from .runtime.security import PlainClient as PlainClient
+from .runtime.security import PlainServer as PlainServer
 from .sockets import Dealer as Dealer
 from .sockets import Pair as Pair
 from .sockets import Pub as Pub
@@ -85,6 +93,8 @@ __all__ = [
     "ConnectStopped",
     "Connected",
     "Context",
+    "CurveClient",
+    "CurveServer",
     "Dealer",
     "Disconnected",
     "DropReason",
@@ -106,12 +116,15 @@ __all__ = [
     "LingerReport",
     "Listening",
     "MultipartError",
+    "Null",
     "OptionError",
     "Pair",
     "PeerInfo",
     "PeerLostError",
     "PeerRefused",
     "PeerStatistics",
+    "PlainClient",
+    "PlainServer",
     "PollEvent",
     "Poller",
     "Pub",
@@ -123,6 +136,7 @@ __all__ = [
     "Req",
     "Router",
     "RouterNotify",
+    "Security",
     "Socket",
     "StateError",
     "Statistics",
@@ -132,6 +146,7 @@ __all__ = [
     "UsageError",
     "XPub",
     "XSub",
+    "ZapError",
     "ZmqError",
     "__version__",
     "has",

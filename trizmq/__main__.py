@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import __version__, demo
+from . import __version__, auth, demo
 
 DEMO = (
     "A server and several clients, each in a process of its own, exchange numbered messages. Calls are cancelled at random "
@@ -20,7 +20,7 @@ INTERRUPTED = 130  # what shells report of a program that Ctrl-C has ended
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line as a namespace; ``command`` is the function to call with it."""
     parser = argparse.ArgumentParser(
-        prog="python -m trizmq", description="ZeroMQ for Trio, in pure Python: see it work."
+        prog="python -m trizmq", description="ZeroMQ for Trio, in pure Python: see it work, and make keys for it."
     )
     parser.add_argument("--version", action="version", version=f"trizmq {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -41,6 +41,24 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     show.set_defaults(command=demo.run)
 
+    keys = commands.add_parser(
+        "keygen",
+        help="a new pair of keys for CURVE, as two certificate files",
+        description="Makes a pair of keys for CURVE and writes NAME.key, to be given to others, and NAME.key_secret, which "
+        "only its owner can read. Existing files are never overwritten.",
+    )
+    keys.add_argument("--dir", default=".", metavar="DIRECTORY", help="where to write them (default: here)")
+    keys.add_argument("--out", default="curve", metavar="NAME", help="the name of the files (default: %(default)s)")
+    keys.add_argument(
+        "--metadata",
+        action="append",
+        type=pair,
+        default=[],
+        metavar="NAME=VALUE",
+        help="to be noted in both; repeatable",
+    )
+    keys.set_defaults(command=keygen)
+
     # What the demo starts; not for people, so it has no help and is not listed.
     client = commands.add_parser("demo-client")
     client.add_argument("number", type=int)
@@ -50,6 +68,27 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     client.add_argument("--stream", required=True)
     client.set_defaults(command=demo.run_client)
     return parser.parse_args(arguments)
+
+
+def keygen(options: argparse.Namespace) -> int:
+    """``keygen``: write two certificate files and tell their names, and the public key."""
+    made = auth.keygen()
+    try:
+        public, secret = auth.write_certificates(options.dir, options.out, made, dict(options.metadata))
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"no keys were written: {error}\n")
+        return 1
+    print(f"{public}: the public key, to be given to others: {made.public_z85}")
+    print(f"{secret}: the secret key, to be kept")
+    return 0
+
+
+def pair(text: str) -> tuple[str, str]:
+    """Read the value of ``--metadata``."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, not {text}")
+    return name, value
 
 
 def seconds(text: str) -> float:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
+from importlib.util import find_spec
 
 from .transports import STREAM_TRANSPORTS
 
 
 def has(capability: str) -> bool:
-    """Whether a transport or mechanism is there: ``tcp``, ``ipc``, ``inproc``, and ``curve`` once it is supported.
+    """Whether a transport or mechanism is there: ``tcp``, ``ipc``, ``inproc``, ``curve`` (needs PyNaCl).
 
     As ``zmq_has``: an unknown name is simply not there.
     """
@@ -16,4 +17,6 @@ def has(capability: str) -> bool:
         raise TypeError(f"a capability is a str such as 'ipc', not {type(capability).__name__}")
     if capability == "ipc":
         return hasattr(socket, "AF_UNIX")
+    if capability == "curve":
+        return find_spec("nacl") is not None
     return capability == "inproc" or capability in STREAM_TRANSPORTS

@@ -9,6 +9,7 @@ from .errors import UsageError
 from .options import check_defaults
 from .runtime.home import SocketHome
 from .runtime.runs import RunLocal, close_all
+from .runtime.zap import ask_handler
 
 P = ParamSpec("P")
 S = TypeVar("S", bound="JoinsContext")
@@ -42,7 +43,7 @@ class Context:
 
     def __init__(self, **defaults: Any) -> None:
         self.defaults: dict[str, object] = check_defaults(defaults)
-        self._home = SocketHome()
+        self._home = SocketHome(ask_handler)
         self._entered = False
         self._closed = False
 

@@ -16,7 +16,8 @@ T = TypeVar("T")
 class Option(Generic[T]):
     """One option: a descriptor that checks what is set, and knows its documentation."""
 
-    def __init__(self, default: T, check: Callable[[object], T], zmq: str, doc: str) -> None:
+    def __init__(self, default: T, check: Callable[[object], T], zmq: str, doc: str, secret: bool = False) -> None:
+        self._secret = secret  # a wrong value is not shown: it may be a key
         self.default = default
         self.check = check
         self.zmq = zmq
@@ -42,12 +43,13 @@ class Option(Generic[T]):
         try:
             return self.check(value)
         except (TypeError, ValueError) as error:
-            raise OptionError(f"{self.name}={value!r}: {error}") from None
+            shown = f"<{type(value).__name__}>" if self._secret else repr(value)
+            raise OptionError(f"{self.name}={shown}: {error}") from None
 
 
-def option(*, default: T, check: Callable[[object], T], zmq: str = "", doc: str) -> T:
+def option(*, default: T, check: Callable[[object], T], zmq: str = "", doc: str, secret: bool = False) -> T:
     """Declare an option in the body of an :class:`Options` class; to a type checker it is a field of type ``T``."""
-    return cast("T", Option(default, check, zmq, doc))
+    return cast("T", Option(default, check, zmq, doc, secret))
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(option,))

@@ -39,6 +39,18 @@ class PeerLostError(ZmqError):
     """The peer that was asked disconnected before it replied. The request may or may not have been carried out."""
 
 
+class ZapError(ZmqError):
+    """The ZAP handler was not there, has gone, or did not answer as RFC 27 wants. No peer is let in then.
+
+    Attributes:
+        code: zmq.h's ``ZMQ_PROTOCOL_ERROR_ZAP_...``, or an errno where there is no answer, ``EFAULT`` without a handler.
+    """
+
+    def __init__(self, text: str, code: int) -> None:
+        super().__init__(text)
+        self.code = code
+
+
 class InternalError(ZmqError):
     """A bug in trizmq ended the socket. The cause is chained; please report it with its traceback."""
 

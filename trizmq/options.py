@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from .authentication import Security, check_security
 from .connection_options import AcceptedPeer as AcceptedPeer
 from .connection_options import ConnectionOptions
 from .connection_options import ReconnectStop as ReconnectStop
@@ -83,6 +84,18 @@ class SocketOptions(ConnectionOptions, QueueOptions):
         check=check_properties,
         zmq="ZMQ_METADATA",
         doc="More properties to announce to each peer, by names that start with ``X-``; see ``PeerInfo.metadata``.",
+    )
+    security: Security | None = option(
+        default=None,
+        check=check_security,
+        zmq="ZMQ_MECHANISM",
+        doc="What secures the connections: ``Null``, ``PlainServer``, ``CurveClient`` ...; None: nothing does.",
+        secret=True,
+    )
+    warn_insecure: bool = option(
+        default=True,
+        check=boolean,
+        doc="Say in the log, once, that this socket is bound where other machines reach it and lets everybody in.",
     )
     checkpoint_every: int = option(
         default=64,

@@ -19,10 +19,14 @@ EFFECTS: dict[str, Case] = {}
 #: What a peer cannot see, and why.
 NO_WIRE_EFFECT = {
     "stream_notify": "what this application is told; its peers speak no ZMTP, and are sent nothing for it",
+    "warn_insecure": "it is about this side's log",
     "checkpoint_every": "it says when other tasks run here",
     "connect_timeout": "it is about peers that are never reached",
     "backlog": "it is about connections that nobody has accepted yet, which the system keeps",
 }
+
+#: Seen in a file of their own.
+ELSEWHERE = {"security": "test_security.py"}
 
 LOCAL = "tcp://127.0.0.1:*"
 

@@ -222,6 +222,23 @@ class PeerSocket:
                 counts["at once"] += 1
         return counts
 
+    def authenticate(self, status: str = "200", user_id: str = "") -> list[list[str]]:
+        """For a REP at ``inproc://zeromq.zap.01``: answer ZAP requests with this status until told otherwise; tells them."""
+        seen = []
+        while self._readable():
+            version, number, *question = self._socket.recv_multipart()
+            seen.append([describe(frame) for frame in question])
+            self._socket.send_multipart([version, number, status.encode(), b"text", user_id.encode(), b""])
+        return seen
+
+    def watched(self, event: int) -> int:
+        """Wait for an event of this number; tells its value."""
+        while self._monitor.poll(PATIENCE_MS):
+            told = recv_monitor_message(self._monitor)
+            if told["event"] == event:
+                return int(told["value"])
+        raise TimeoutError(f"no event {event:#x}")
+
     def repeat(self, message: list[FrameOrder]) -> int:
         """Send the same message about once a millisecond until told otherwise: a subscriber sees when it is subscribed."""
         for sent in itertools.count():

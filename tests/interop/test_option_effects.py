@@ -3,13 +3,15 @@ it does not."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import trio
 
 import tests.interop.connection_effects
 import tests.interop.message_effects  # noqa: F401  # they fill the table
 from tests.interop.driver import PeerProcess
-from tests.interop.effects import EFFECTS, NO_WIRE_EFFECT, Case
+from tests.interop.effects import EFFECTS, ELSEWHERE, NO_WIRE_EFFECT, Case
 from tests.runtime.test_closing import SOCKET_TYPES
 from trizmq.options import declared_options
 
@@ -27,6 +29,7 @@ async def test_effect(name: str, peer: PeerProcess) -> None:
 def test_every_option_is_in_the_table() -> None:
     declared = {name for kind in SOCKET_TYPES for name in declared_options(kind)}
     assert not EFFECTS.keys() & NO_WIRE_EFFECT.keys()
-    assert declared == EFFECTS.keys() | NO_WIRE_EFFECT.keys()
+    assert declared == EFFECTS.keys() | NO_WIRE_EFFECT.keys() | ELSEWHERE.keys()
+    assert all((Path(__file__).parent / name).is_file() for name in ELSEWHERE.values())
     assert len(CASES) == len(set(EFFECTS.values()))
     assert all(NO_WIRE_EFFECT.values())

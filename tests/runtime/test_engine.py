@@ -12,6 +12,7 @@ import trio.testing
 from trizmq.messages import Packed
 from trizmq.runtime import engine as engine_module
 from trizmq.runtime.engine import Engine
+from trizmq.runtime.handshake import shake_hands
 from trizmq.runtime.monitor import Counters
 from trizmq.runtime.pipe import Pipe
 from trizmq.transports.base import Buffer, StreamLink
@@ -93,7 +94,7 @@ class Rig:
     async def shake(self, engine: Engine) -> None:
         self.link.feed(GREETING)
         self.link.feed(ready("PAIR"))
-        await engine.shake_hands()
+        await shake_hands(self.link, engine._connection, self.counters)
         self.link.written = b""
         self.link.sends.clear()
 
@@ -334,8 +335,9 @@ async def test_over_memory_streams(chunk: int, nursery: trio.Nursery) -> None:
     config = WireConfig(socket_type="PAIR", accepts=frozenset({"PAIR"}))
 
     async def run(stream: trio.abc.Stream, outbound: Pipe, inbound: Pipe) -> None:
-        engine = Engine(StreamLink(stream, "memory"), Connection(config), Counters(), lambda: None, lambda: None)
-        await engine.shake_hands()
+        link, connection, counters = StreamLink(stream, "memory"), Connection(config), Counters()
+        engine = Engine(link, connection, counters, lambda: None, lambda: None)
+        await shake_hands(link, connection, counters)
         await engine.exchange(outbound, inbound)
 
     for stream in streams:
@@ -347,4 +349,21 @@ async def test_over_memory_streams(chunk: int, nursery: trio.Nursery) -> None:
     await trio.testing.wait_all_tasks_blocked()
     for inbound in pipes:
         assert inbound.take() == messages
+    nursery.cancel_scope.cancel()
+
+
+async def test_commands_do_not_overtake_each_other(nursery: trio.Nursery) -> None:
+    """Sealed commands have to arrive in the order in which they were sealed, also where the link has room again meanwhile."""
+    rig = Rig()
+    engine = rig.engine()
+    await rig.shake(engine)
+    nursery.start_soon(engine.exchange, rig.outbound, rig.inbound)
+    await trio.testing.wait_all_tasks_blocked()
+    rig.link.room = 0
+    engine._send_control(b"first")
+    rig.link.room = float("inf")
+    engine._send_control(b"second")
+    assert rig.outbound.put(b"lone")
+    await trio.testing.wait_all_tasks_blocked()
+    assert rig.link.written == b"firstsecond" + message(b"lone")
     nursery.cancel_scope.cancel()

@@ -40,9 +40,10 @@ OURS = {
     "drop_oldest",
     "receive_hwm_bytes",
     "send_hwm_bytes",
+    "warn_insecure",
 }
 FLAGS: dict[type[trizmq.Socket], list[str]] = {
-    trizmq.Push: ["immediate", "ipv6", "conflate"],
+    trizmq.Push: ["immediate", "ipv6", "conflate", "warn_insecure"],
     trizmq.Req: ["req_correlate", "req_relaxed", "probe_router"],
     trizmq.Router: ["router_mandatory", "router_handover", "probe_router"],
     trizmq.Pub: ["xpub_nodrop", "drop_oldest", "invert_matching", "only_first_subscribe"],
@@ -98,6 +99,10 @@ WRONG: list[tuple[type[trizmq.Socket], str, object]] = [
     *((trizmq.Push, "metadata", value) for value in ("X-a", None, [("X-a", b"")], {"X-a": "text"}, {b"X-a": b""})),
     *((trizmq.Push, "metadata", {name: b""}) for name in ("a", "x-a", "X-", "X-a b", "X-ä", "X-" + "a" * 254, "X-a\n")),
     (trizmq.Push, "metadata", {"X-a": bytes(32768)}),
+    *(
+        (trizmq.Push, "security", value)
+        for value in ("CURVE", b"k" * 32, True, trizmq.CurveServer, {"secret_key": "k"})
+    ),
 ]
 
 RIGHT: list[tuple[type[trizmq.Socket], str, object, object]] = [
@@ -114,6 +119,7 @@ RIGHT: list[tuple[type[trizmq.Socket], str, object, object]] = [
     *((trizmq.Push, "bind_to_device", value, value) for value in ("", "lo")),
     *((trizmq.Push, "reconnect_stop", value, value) for value in trizmq.ReconnectStop),
     *((trizmq.Push, "accept_filter", value, value) for value in (None, callable)),
+    *((trizmq.Push, "security", value, value) for value in (None, trizmq.Null(), trizmq.PlainClient("a", "b"))),
     *(
         (kind, name, value, bool(value))
         for kind, names in FLAGS.items()
@@ -152,7 +158,11 @@ def test_wrong_values(kind: type[trizmq.Socket], name: str, value: object) -> No
     for attempt in attempts:
         with pytest.raises(OptionError, match=name) as caught:
             attempt()
-        assert repr(value) in str(caught.value)
+        if name == "security":  # it may hold a key
+            assert f"<{type(value).__name__}>" in str(caught.value)
+            assert repr(value) not in str(caught.value)
+        else:
+            assert repr(value) in str(caught.value)
         assert "expected" in str(caught.value) or "must not" in str(caught.value) or "at most" in str(caught.value)
     assert getattr(made, name) == before
 

@@ -94,6 +94,27 @@ async def plain_tcp(endpoint: str) -> None:
     assert_type(stream.linger_report, trizmq.LingerReport | None)
 
 
+async def members_only(request: trizmq.auth.AuthenticationRequest) -> trizmq.auth.Decision:
+    assert_type(request.public_key, bytes | None)
+    if request.mechanism != "CURVE":
+        return trizmq.auth.Deny(400, "CURVE only")
+    return trizmq.auth.Allow(request.public_key_z85, {"Role": b"member"})
+
+
+async def secured(nursery: trio.Nursery) -> None:
+    keys = trizmq.auth.keygen()
+    everybody = trizmq.auth.all_of(trizmq.auth.addresses(["127.0.0.1"]), members_only, trizmq.auth.zap())
+    server = trizmq.CurveServer(keys.secret, authenticator=everybody, domain="front")
+    assert_type(server.public_key, bytes)
+    client: trizmq.Security = trizmq.CurveClient(server_key=keys.public_z85)
+    await nursery.start(trizmq.auth.serve_zap, members_only)
+    async with trizmq.Rep(security=server) as rep, trizmq.Req(security=client) as req:
+        req.connect(await rep.bind("tcp://127.0.0.1:*"))
+        peer, message = await rep.receive_from()
+        assert_type(peer.user_id, str)
+        assert_type(message, list[bytes])
+
+
 # Code written against Trio's own interfaces takes our sockets as they are.
 async def drain(channel: trio.abc.ReceiveChannel[list[bytes]]) -> list[bytes]:
     return [frame async for message in channel for frame in message]

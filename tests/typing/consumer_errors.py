@@ -38,6 +38,9 @@ async def options() -> None:
         pass
     async with trizmq.Dealer(routing_id="me") as dealer:  # E: arg-type
         dealer.send_hwm = "many"  # E: assignment
+    async with trizmq.Rep(security=trizmq.Null):  # E: arg-type
+        pass
+    trizmq.PlainServer(authenticator=lambda request: True)  # E:
     async with trizmq.Req("tcp://127.0.0.1:5555"):  # E:
         pass
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..options import AcceptedPeer
 from ..transports.base import Link
+from .asking import host_of
 from .session import Session
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Admission:
         if options.accept_filter is None:
             return ""
         pid, uid, gid = link.credentials or (None, None, None)
-        peer = AcceptedPeer(endpoint, link.address, _host(endpoint, link.address), pid, uid, gid)
+        peer = AcceptedPeer(endpoint, link.address, host_of(endpoint, link.address), pid, uid, gid)
         try:
             return "" if options.accept_filter(peer) else "refused by accept_filter"
         except Exception as error:  # the user's code: whatever it raises lets nobody in, and must not be overlooked
@@ -64,10 +65,3 @@ class Admission:
         """Its connection has ended."""
         self._inside.discard(session)
         self.shaken(session)
-
-
-def _host(endpoint: str, address: str) -> str:
-    if not endpoint.startswith("tcp://"):
-        return ""
-    host = address.rpartition(":")[0].removeprefix("[").removesuffix("]")
-    return host.removeprefix("::ffff:") if "." in host else host

@@ -13,7 +13,7 @@ import trio
 from ..errors import RemoteProtocolError
 from ..messages import Packed
 from ..transports.base import Buffer, Link, PollableLink
-from ..wire.connection import Connection, PeerInfo
+from ..wire.connection import Connection
 from ..wire.raw import RawConnection
 from .checkpoints import enable_ki_protection
 from .heart import NO_HEARTBEAT, Heartbeat, Pulse
@@ -30,6 +30,9 @@ _MOST_CONTROL = 65536
 
 # A receiver that reads for itself leaves what is larger to the reader.
 _READ_SIZE_LENT = 65536
+
+# Frames from this size on, and those that are sealed to it, are written by reference, in buffers of their own.
+_LARGE = 16 * 1024 - 64
 
 # As many messages are decoded at once, whatever the high-water mark allows: it bounds the time without a checkpoint.
 _MOST_AT_ONCE = 4096
@@ -64,6 +67,7 @@ class Engine:
         "_rest_message",
         "_room_event",
         "_scope",
+        "_sealed",
     )
 
     def __init__(
@@ -97,6 +101,7 @@ class Engine:
         self._heartbeat = heartbeat or NO_HEARTBEAT
         self._clock: Callable[[], float]
         self._pulse: Pulse | None = None
+        self._sealed = False  # the mechanism protects the traffic
         self._finished = False  # our side of the stream has ended
         self._full = False  # the reader waits for room and not for the peer
         self._given_up = ""  # why the connection is given up
@@ -123,33 +128,6 @@ class Engine:
         """The other side's address."""
         return self._link.address
 
-    async def shake_hands(self, *, hold_back: bool = False) -> PeerInfo:
-        """Exchange greetings and commands until traffic may flow.
-
-        With ``hold_back`` what is then still to be sent, the READY of a bound side, goes out with ``exchange`` only: until
-        then the peer can be turned away, and sees a handshake that failed.
-
-        Raises:
-            RemoteProtocolError: the peer broke the protocol or cannot be talked to.
-            trio.BrokenResourceError: the connection broke, or ended too early.
-        """
-        connection, link = self._connection, self._link
-        if isinstance(connection, RawConnection):
-            return connection.peer  # there is no handshake
-        connection.start()
-        while True:
-            if not (connection.ready and hold_back) and (out := connection.data_to_send()):
-                await link.send([out])
-                self._counters.bytes_sent += len(out)
-            if connection.ready:
-                return connection.peer
-            data = await link.receive_some(connection.read_size)
-            self._counters.bytes_received += len(data)
-            if not data:
-                connection.receive_eof()
-                raise trio.BrokenResourceError("the peer closed the connection during the handshake")
-            connection.receive_data(data)
-
     async def exchange(self, outbound: Pipe, inbound: Pipe) -> None:
         """Move messages until the peer ends the connection; returns at the end of its stream.
 
@@ -163,6 +141,7 @@ class Engine:
         self._outbound, self._inbound = outbound, inbound
         self._clock = trio.lowlevel.current_clock().current_time
         pulse = self._pulse = Pulse(self._heartbeat, self._clock())
+        self._sealed = self._connection.sealed
         self._heartbeat.need(self.period)
         self._control = self._connection.data_to_send()
         if self._control:
@@ -398,6 +377,9 @@ class Engine:
         now = perf_counter()
         if now - self._last_write < _LONE_AFTER:
             return False
+        # Not sealed in vain: that costs time, and a nonce.
+        if self._sealed and (len(message) if isinstance(message, bytes) else max(map(len, message))) >= _LARGE:
+            return False
         buffers = self._connection.encode([message])
         return len(buffers) == 1 and self._send_directly(buffers[0], message, now)
 
@@ -405,7 +387,8 @@ class Engine:
         """Send a command: at once if nothing is under way, else in front of the next batch."""
         if self._finished:
             return
-        if not (self._idle and self._send_directly(data, None, perf_counter())):
+        # What waits goes first: sealed commands must arrive in the order in which they were sealed.
+        if not (self._idle and not self._control and self._send_directly(data, None, perf_counter())):
             assert self._outbound is not None
             self._control += data
             if len(self._control) > _MOST_CONTROL:

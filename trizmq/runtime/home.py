@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import weakref
+from contextvars import ContextVar
 from itertools import count
 from typing import TYPE_CHECKING
 
+from ..authentication import Authenticator
 from ..transports.inproc import InprocNames
 from .gate import Gate
 
@@ -16,9 +18,11 @@ if TYPE_CHECKING:
 
 
 class SocketHome:
-    """The inproc names and the open sockets of one context."""
+    """The inproc names and the open sockets of one context, and how its ZAP handler is asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, ask_handler: Authenticator) -> None:
+        #: Given from above, because asking takes a socket.
+        self.ask_handler = ask_handler
         self.inproc_names: InprocNames[InprocBinding, InprocConnection] = InprocNames()
         self.open_cores: set[SocketCore] = set()
         self._numbers = count(1)
@@ -33,6 +37,10 @@ class SocketHome:
         """A socket is closed."""
         self.open_cores.discard(core)
         _open_anywhere.discard(core)
+
+
+#: Of the socket that an authenticator is asked for: a ZAP handler is looked for in the context of that socket.
+home_here: ContextVar[SocketHome] = ContextVar("home_here")
 
 
 # A fork copies open sockets into a process where nothing serves them. This table, which keeps nothing alive, lets the

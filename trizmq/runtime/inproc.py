@@ -11,7 +11,8 @@ from ..events import BindFailed, Closed, EndpointInfo, EndpointState, Listening
 from ..patterns.base import Refused
 from ..transports.inproc import InprocNames
 from ..wire.connection import PeerInfo
-from .session import Session, tell_failure
+from .handshake import tell_failure
+from .session import Session
 
 if TYPE_CHECKING:
     from .socket import SocketCore

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import trio
@@ -21,6 +23,8 @@ from .session import Session
 
 if TYPE_CHECKING:
     from .socket import SocketCore
+
+_log = logging.getLogger("trizmq")
 
 # After a failed accept (no descriptors left, say) others get this long to free something. Trio's serve_listeners uses the
 # same pause, and tells where the number comes from.
@@ -56,6 +60,7 @@ class Listener:
             self.bound = True
             core.endpoints.opened(self)
             core.tell(Listening(self.endpoint))
+            self._warn_if_exposed()
             task_status.started(self.endpoint)
             with self._scope:
                 while True:
@@ -80,6 +85,23 @@ class Listener:
             core.endpoints.ended(self)
             self._free()
             core.tell(Closed(self.endpoint))
+
+    def _warn_if_exposed(self) -> None:
+        core = self._core
+        if (
+            core.options.warn_insecure
+            and not core.warned
+            and core.security.mechanism == "NULL"
+            and not core.security.asks
+            and _reached_by_others(self.endpoint)
+        ):
+            core.warned = True
+            _log.warning(
+                "%s: bound to %s without security: whoever reaches it can talk to it, and who is on the way can read and "
+                "change what is said; see security=, or say warn_insecure=False",
+                core.name,
+                self.endpoint,
+            )
 
     async def _serve(self, session: Session, link: Link) -> None:
         scope = trio.CancelScope()
@@ -116,3 +138,15 @@ class Listener:
         self.stop()
         for scope in self._connections:
             scope.cancel()
+
+
+def _reached_by_others(endpoint: str) -> bool:
+    """Whether other machines can get there, as far as the address tells."""
+    scheme, _, address = endpoint.partition("://")
+    if scheme != "tcp":
+        return False
+    try:
+        host = ip_address(address.rpartition(":")[0].removeprefix("[").removesuffix("]").partition("%")[0])
+    except ValueError:  # a name, on a network of trizmq.testing
+        return False
+    return not host.is_loopback

@@ -7,33 +7,31 @@ new ──attach──► attached ──handshake──► connected ──loss
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import trio
 
-from ..errors import IncompatiblePeerError, RemoteProtocolError
+from ..authentication import Allow, Decision, Deny, Security
+from ..errors import RemoteProtocolError
 from ..events import (
-    PROTOCOL_UNSPECIFIED,
     Disconnected,
     DropReason,
-    HandshakeFailed,
-    HandshakeFailedAuth,
-    HandshakeFailedProtocol,
     HandshakeSucceeded,
-    IncompatiblePeer,
     PeerInfo,
-    PeerRefused,
 )
 from ..messages import Packed
 from ..patterns.base import Peer, Refused
 from ..transports.base import Link
 from ..wire.connection import Connection
 from ..wire.connection import PeerInfo as Introduction
+from ..wire.mechanisms.base import AuthenticationError
 from ..wire.raw import RawConnection
+from .asking import decide, known_of
 from .engine import Engine
+from .handshake import explain, send_away, shake_hands, tell_failure
 from .linger import drain
 from .pipe import Pipe
 
@@ -48,11 +46,13 @@ class Session:
     __slots__ = (
         "_attached",
         "_core",
+        "_decision",
         "_handshake",
         "_handshake_refused",
         "_heard",
         "_introduction",
         "_keeps_queue",
+        "_known",
         "_retired",
         "_since",
         "address",
@@ -113,6 +113,8 @@ class Session:
         self.address = ""
         self.connections = 0
         self._introduction = Introduction((0, 0))
+        self._decision: Decision | None = None  # what the authenticator said of the present connection
+        self._known: Mapping[str, bytes] = self._introduction.properties
         self._since: float | None = None  # when the present connection was made, by Trio's clock
         self._heard: float | None = None  # when something last came over an earlier one
         #: The connection is being replaced on our own wish: the next one need not wait.
@@ -132,6 +134,7 @@ class Session:
         """A handshaken connection exists. Raises Refused."""
         self.address = address
         self._introduction = introduction
+        self._known = known_of(introduction.properties, self._decision)
         self.peer.identity, self.peer.socket_type = introduction.identity, introduction.socket_type
         self.attach()
         self.peer.connected = True
@@ -285,20 +288,33 @@ class Session:
         failed: Exception | None = None
         cause = "closed by this side"
         raw = core.pattern.raw
-        connection = RawConnection() if raw else Connection(core.wire_config(not self.connecting))
+        security = core.security  # one for the whole handshake, whatever is set meanwhile
+        connection = RawConnection() if raw else Connection(core.wire_config(not self.connecting, security))
         if self.connecting:  # an accepted session has one connection, which may be given up before this begins
             self._handshake = trio.CancelScope()
+        self._decision = None
         engine = Engine(link, connection, core.counters, core.progressed, self.lose, core.heartbeat(), core.lease)
         shaken = False
         try:
             limit = core.options.handshake_timeout
             self._handshake.deadline = trio.current_time() + limit
             with self._handshake:
-                info = await engine.shake_hands(hold_back=not self.connecting)
+                info = await shake_hands(
+                    link,
+                    connection,
+                    core.counters,
+                    hold_back=not self.connecting,
+                    ask=lambda about: self._ask(about, security, link.address),
+                )
             if self._handshake.cancelled_caught:
                 if self._handshake_refused:
                     raise trio.BrokenResourceError(self._handshake_refused)
-                raise TimeoutError(errno.ETIMEDOUT, f"the peer did not complete the handshake within {limit:g} s")
+                what = (
+                    "authenticator did not answer"
+                    if connection.authenticating
+                    else "peer did not complete the handshake"
+                )
+                raise TimeoutError(errno.ETIMEDOUT, f"the {what} within {limit:g} s")
             core.admission.shaken(self)
             self.engine = engine
             self.connect(info, link.address)
@@ -308,9 +324,13 @@ class Session:
                 cause = "renewed by this side"
             elif not engine.was_cut:
                 cause = "closed by the peer"
+        except AuthenticationError as error:
+            failed = self._with_reason(error)
+            cause = str(failed)
+            await send_away(link, connection, core.counters)
         except (RemoteProtocolError, Refused, trio.BrokenResourceError, trio.ClosedResourceError, OSError) as error:
             failed = error
-            cause = _explain(error)
+            cause = explain(error)
         finally:
             self.engine = None
             if shaken:
@@ -326,6 +346,15 @@ class Session:
             with trio.CancelScope(shield=True):
                 await link.aclose()
         return shaken, cause
+
+    async def _ask(self, connection: Connection, security: Security, address: str) -> str:
+        """Whether the peer may come in, as a status of ZAP."""
+        decision = self._decision = await decide(self._core, security, self.endpoint, address, connection)
+        return "200" if isinstance(decision, Allow) else str(decision.status)
+
+    def _with_reason(self, refusal: AuthenticationError) -> AuthenticationError:
+        text = self._decision.text if isinstance(self._decision, Deny) else ""
+        return AuthenticationError(f"{refusal}: {text}", refusal.status) if text else refusal
 
     def tell_disconnected(self, cause: str) -> None:
         """A handshaken connection, if there was one, has ended."""
@@ -382,7 +411,8 @@ class Session:
             connecting=self.connecting,
             identity=introduction.identity,
             mechanism=introduction.mechanism,
-            metadata=introduction.properties,
+            user_id=self._decision.user_id if isinstance(self._decision, Allow) else "",
+            metadata=self._known,
             connected_for=now - self._since if connected and self._since is not None and now is not None else None,
             last_heard=now - heard if heard is not None and now is not None else None,
             drops=MappingProxyType(dict(self.peer.drops)) if self.peer.drops else _NO_DROPS,
@@ -398,31 +428,3 @@ def time_if_any() -> float | None:
         return trio.current_time()
     except RuntimeError:  # statistics may be looked at from anywhere, a debugger's thread for example
         return None
-
-
-def _explain(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-
-
-def tell_failure(core: SocketCore, endpoint: str, address: str, error: Exception | None) -> None:
-    """A connection came to nothing; None: this side has closed it."""
-    core.counters.handshakes_failed += 1
-    core.tell(_failure(endpoint, address, error))
-
-
-def _failure(endpoint: str, address: str, error: Exception | None) -> HandshakeFailed:
-    if error is None:
-        return HandshakeFailed(endpoint, address, "closed by this side")
-    cause = _explain(error)
-    if isinstance(error, IncompatiblePeerError):
-        return IncompatiblePeer(endpoint, address, cause, error.code, error.socket_type)
-    if isinstance(error, Refused):
-        return PeerRefused(endpoint, address, cause)
-    if isinstance(error, RemoteProtocolError):
-        if error.code in (300, 400, 500):
-            return HandshakeFailedAuth(endpoint, address, cause, error.code)
-        if error.code >= PROTOCOL_UNSPECIFIED:
-            return HandshakeFailedProtocol(endpoint, address, cause, error.code)
-        return HandshakeFailed(endpoint, address, cause, error.code)
-    code = error.errno if isinstance(error, OSError) else getattr(error.__cause__, "errno", None)
-    return HandshakeFailed(endpoint, address, cause, code or errno.EPIPE)

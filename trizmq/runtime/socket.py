@@ -39,6 +39,7 @@ from .inproc import InprocConnection
 from .linger import Closing, linger
 from .monitor import Counters, DropLedger, EventWatcher, Monitor
 from .pipe import Pipe
+from .security import WireSecurity, in_force
 from .session import Session
 from .waiting import Waiting
 
@@ -72,6 +73,8 @@ class SocketCore(Waiting):
         self.requesting = False
         #: Connections of others to names that are, or were, bound here.
         self.inproc_joined: set[InprocConnection] = set()
+        #: It was said that this socket is bound without security.
+        self.warned = False
         self._used = False
         self.closed = False
         self._bug: BaseException | None = None
@@ -80,7 +83,7 @@ class SocketCore(Waiting):
         self._scope = trio.CancelScope()
         self._binding: set[trio.CancelScope] = set()  # of the binds under way, which live in their callers' tasks
         self._nursery: trio.Nursery
-        self._home: SocketHome
+        self.home: SocketHome
         self.thread = 0  # where it was opened
 
     # ---- opening and closing
@@ -90,7 +93,7 @@ class SocketCore(Waiting):
         if self._used:
             raise UsageError(f"{self.name} was opened before: a socket is used once, make a new one")
         self._used = True
-        self._home = home
+        self.home = home
         self.transports = transports_here()
         self._pid = os.getpid()
         self.thread = get_ident()
@@ -180,7 +183,7 @@ class SocketCore(Waiting):
             return
         self.closed = True
         self.gate = Gate(refuse)
-        self._home.dismiss(self)
+        self.home.dismiss(self)
         for scope in self._binding:
             scope.cancel()
         self.peers_changed()
@@ -250,7 +253,7 @@ class SocketCore(Waiting):
         with trio.CancelScope() as scope:
             self._binding.add(scope)
             try:
-                return await self.endpoints.bind(endpoint, listening, self._home, self._nursery)
+                return await self.endpoints.bind(endpoint, listening, self.home, self._nursery)
             finally:
                 self._binding.discard(scope)
         # a bind that resolves a name must not hold up the end of the socket
@@ -259,7 +262,7 @@ class SocketCore(Waiting):
     def connect(self, endpoint: str, routing_id: bytes) -> None:
         """See :meth:`trizmq.Socket.connect`."""
         self.check_open()
-        self.endpoints.connect(endpoint, routing_id, self._home)
+        self.endpoints.connect(endpoint, routing_id, self.home)
 
     def unbind(self, endpoint: str) -> None:
         """See :meth:`trizmq.Socket.unbind`."""
@@ -278,19 +281,25 @@ class SocketCore(Waiting):
         """The routing id that this socket announces; empty where its type has none."""
         return getattr(self.options, "routing_id", b"")
 
-    def wire_config(self, server: bool) -> WireConfig:
+    def wire_config(self, server: bool, security: WireSecurity) -> WireConfig:
         """What a connection has to know of this socket."""
         return WireConfig(
             socket_type=self.pattern.name,
             accepts=self.pattern.accepts,
             identity=self.identity if self.pattern.announces_identity else None,
             server=server,
+            mechanism=security._make,
             max_message_size=self.options.max_message_size,
             max_frames=self.options.max_frames,
             max_handshake_size=self.options.max_handshake_size,
             max_properties=self.options.max_properties,
             metadata=tuple(self.options.metadata.items()),
         )
+
+    @property
+    def security(self) -> WireSecurity:
+        """What secures the next connection."""
+        return in_force(self.options.security)
 
     def heartbeat(self) -> Heartbeat:
         """How connections are watched."""

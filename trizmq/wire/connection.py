@@ -118,7 +118,7 @@ class Connection:
         self._decoder = Decoder(config.max_message_size, config.max_frames, self._commands.receive)
         self._read_size = _READ_SIZE
         self.encode = _encode_too_early
-        self.next_batch, self.whole = self._decoder.decode, self._decoder.whole
+        self.next_batch, self.whole = self._decoder.decode, _never
         #: What is known of the peer; complete when ready.
         self.peer = PeerInfo((0, 0))
         #: The handshake is complete in both directions: traffic may flow.
@@ -191,6 +191,11 @@ class Connection:
     def mechanism(self) -> str:
         """The name of our mechanism, as in the greeting and in a ZAP request."""
         return self._mechanism.name
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the mechanism protects the traffic, so that each encoding costs time and can be sent once only."""
+        return self._mechanism.guard is not None
 
     @property
     def credentials(self) -> tuple[bytes, ...]:
@@ -342,14 +347,20 @@ class Connection:
             self.encode = encode_subscribing
         else:
             self.encode = encode
+        if type(self._decoder) is Decoder:  # and none to which these bytes mean something else
+            self.whole = self._decoder.whole
         if self._dialect is Dialect.UNVERSIONED and config.socket_type in ("PUB", "XPUB"):
             # Subscribers of that age filter for themselves and never subscribe; libzmq too subscribes them to everything.
             self._decoder.inject(b"\x01")
         self._decoder.feed(bytes(self._buffer))
-        self.next_batch, self.whole = self._decoder.decode, self._decoder.whole
+        self.next_batch = self._decoder.decode
         self._buffer.clear()
         self._phase = _Phase.TRAFFIC
         self.ready = True
+
+
+def _never(data: bytes) -> None:
+    return None
 
 
 def _our_metadata(config: WireConfig) -> bytes:

@@ -26,10 +26,6 @@ class FrameByFrameDecoder(Decoder):
         self._parse_header = parse_header
         self._open = open_frame  # flags and body of a frame as sent -> flags and body of what it stands for
 
-    def whole(self, data: bytes) -> None:
-        """Nothing is easily seen here."""
-        return
-
     def decode(self, most: int) -> list[Packed]:
         """Up to ``most`` whole messages, in order."""
         if self._violation:

@@ -31,6 +31,7 @@ class RawConnection:
     read_size: ClassVar[int] = _READ_SIZE
     #: Nobody is asked for this peer.
     authenticating: ClassVar[bool] = False
+    sealed: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self._chunk = b""

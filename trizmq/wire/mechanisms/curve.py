@@ -14,6 +14,14 @@ from hmac import compare_digest
 from typing import ClassVar, Final
 
 from ...errors import RemoteProtocolError
+from ...events import (
+    CRYPTOGRAPHIC,
+    KEY_EXCHANGE,
+    MALFORMED_HELLO,
+    MALFORMED_INITIATE,
+    MALFORMED_READY,
+    MALFORMED_WELCOME,
+)
 from ..commands import ERROR, READY, make_command
 from ..frames import COMMAND, MORE
 from .base import AUTHENTICATING, COMPLETE, REFUSED, Mechanism, OurSide
@@ -30,6 +38,13 @@ _HELLO_SIZE: Final = 194
 _WELCOME_SIZE: Final = 160
 _INITIATE_SIZE: Final = 248  # and metadata
 _READY_SIZE: Final = 24  # and metadata
+
+_MALFORMED: Final = {
+    HELLO: MALFORMED_HELLO,
+    WELCOME: MALFORMED_WELCOME,
+    INITIATE: MALFORMED_INITIATE,
+    READY: MALFORMED_READY,
+}
 
 _Random = Callable[[int], bytes]
 
@@ -79,7 +94,7 @@ def _shared_key(theirs: bytes, secret: bytes, what: str) -> bytes:
     try:
         return backend.shared_key(theirs, secret)
     except backend.error:
-        raise RemoteProtocolError(f"{what} in the CURVE handshake is no usable key") from None
+        raise RemoteProtocolError(f"{what} in the CURVE handshake is no usable key", CRYPTOGRAPHIC) from None
 
 
 def _open_box(box: bytes, nonce: bytes, key: bytes, what: str) -> bytes:
@@ -87,14 +102,17 @@ def _open_box(box: bytes, nonce: bytes, key: bytes, what: str) -> bytes:
     try:
         return backend.open(box, nonce, key)
     except backend.error:
-        raise RemoteProtocolError(f"{what} in the CURVE handshake is not genuine: its box does not open") from None
+        raise RemoteProtocolError(
+            f"{what} in the CURVE handshake is not genuine: its box does not open", CRYPTOGRAPHIC
+        ) from None
 
 
 def _check_size(name: bytes, data: bytes, size: int, metadata: bool = False) -> None:
     if len(data) != size and not (metadata and len(data) > size):
         bound = "at least " if metadata else ""
         raise RemoteProtocolError(
-            f"a malformed {name.decode()} in the CURVE handshake: {len(data)} bytes of data, not {bound}{size}"
+            f"a malformed {name.decode()} in the CURVE handshake: {len(data)} bytes of data, not {bound}{size}",
+            _MALFORMED[name],
         )
 
 
@@ -266,13 +284,17 @@ class CurveServer(Mechanism):
     def _receive_hello(self, data: bytes) -> None:
         _check_size(HELLO, data, _HELLO_SIZE)
         if data[:2] != _VERSION:
-            raise RemoteProtocolError(f"CURVE version {data[0]}.{data[1]}, only 1.0 is known")
+            raise RemoteProtocolError(f"CURVE version {data[0]}.{data[1]}, only 1.0 is known", MALFORMED_HELLO)
         if data[2:74] != _PADDING:
-            raise RemoteProtocolError("a malformed HELLO in the CURVE handshake: its padding is not zeros")
+            raise RemoteProtocolError(
+                "a malformed HELLO in the CURVE handshake: its padding is not zeros", MALFORMED_HELLO
+            )
         client_x, nonce, box = data[74:106], data[106:114], data[114:]
         key = _shared_key(client_x, self._keys.secret, "the key in HELLO")  # k(C', s)
         if not compare_digest(_open_box(box, b"CurveZMQHELLO---" + nonce, key, "HELLO"), _PROOF):
-            raise RemoteProtocolError("a malformed HELLO in the CURVE handshake: its content is not zeros")
+            raise RemoteProtocolError(
+                "a malformed HELLO in the CURVE handshake: its content is not zeros", MALFORMED_HELLO
+            )
         backend = load()
         self._client_x, self._nonce = client_x, nonce
         self._sx = self._random(_KEY_SIZE)
@@ -287,16 +309,22 @@ class CurveServer(Mechanism):
         _check_size(INITIATE, data, _INITIATE_SIZE, metadata=True)
         cookie, nonce, box = data[:96], data[96:104], data[104:]
         if not compare_digest(cookie, self._cookie):
-            raise RemoteProtocolError("INITIATE in the CURVE handshake has another cookie than WELCOME had")
+            raise RemoteProtocolError(
+                "INITIATE in the CURVE handshake has another cookie than WELCOME had", CRYPTOGRAPHIC
+            )
         if nonce <= self._nonce:
-            raise RemoteProtocolError("INITIATE in the CURVE handshake has a nonce that is not above that of HELLO")
+            raise RemoteProtocolError(
+                "INITIATE in the CURVE handshake has a nonce that is not above that of HELLO", MALFORMED_INITIATE
+            )
         self._key = _shared_key(self._client_x, self._sx, "the key in HELLO")  # k(C', s')
         text = _open_box(box, b"CurveZMQINITIATE" + nonce, self._key, "INITIATE")
         client, vouch_nonce, vouch_box = text[:32], text[32:48], text[48:128]
         vouch_key = _shared_key(client, self._sx, "the client's key in INITIATE")
         vouch = _open_box(vouch_box, b"VOUCH---" + vouch_nonce, vouch_key, "the vouch")
         if not compare_digest(vouch, self._client_x + self._keys.public):
-            raise RemoteProtocolError("the vouch in the CURVE handshake is for another connection or another server")
+            raise RemoteProtocolError(
+                "the vouch in the CURVE handshake is for another connection or another server", KEY_EXCHANGE
+            )
         self._sx = self._cookie = b""
         self._nonce, self._metadata = nonce, text[128:]
         self.credentials = (client,)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 from ...errors import RemoteProtocolError
+from ...events import MALFORMED_HELLO, MALFORMED_WELCOME
 from ..commands import ERROR, READY, make_command
 from .base import AUTHENTICATING, COMPLETE, REFUSED, Mechanism, OurSide
 
@@ -79,7 +80,7 @@ class PlainClient(Mechanism):
             return
         if data:
             raise RemoteProtocolError(
-                f"a malformed WELCOME in the PLAIN handshake: {len(data)} bytes of data, not none"
+                f"a malformed WELCOME in the PLAIN handshake: {len(data)} bytes of data, not none", MALFORMED_WELCOME
             )
         self.outgoing.append(make_command(INITIATE, self.side.metadata))
 
@@ -131,14 +132,17 @@ def _parse_credentials(data: bytes) -> tuple[bytes, bytes]:
     position = 0
     for what in ("user name", "password"):
         if position == len(data):
-            raise RemoteProtocolError(f"a malformed HELLO in the PLAIN handshake: it has no {what}")
+            raise RemoteProtocolError(f"a malformed HELLO in the PLAIN handshake: it has no {what}", MALFORMED_HELLO)
         start = position + 1
         position = start + data[position]
         if position > len(data):
-            raise RemoteProtocolError(f"a malformed HELLO in the PLAIN handshake: its {what} ends beyond it")
+            raise RemoteProtocolError(
+                f"a malformed HELLO in the PLAIN handshake: its {what} ends beyond it", MALFORMED_HELLO
+            )
         fields.append(data[start:position])
     if position < len(data):
         raise RemoteProtocolError(
-            f"a malformed HELLO in the PLAIN handshake: {len(data) - position} bytes after the password"
+            f"a malformed HELLO in the PLAIN handshake: {len(data) - position} bytes after the password",
+            MALFORMED_HELLO,
         )
     return fields[0], fields[1]

@@ -1,0 +1,129 @@
+"""Who may come in: what an authenticator is asked, what it answers, and what every ``security=`` value has in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+from .keys import z85_encode
+
+_MOST = 255  # of the strings of ZAP (RFC 27)
+
+STATUSES: Final = ("200", "300", "400", "500")
+REFUSALS: Final = (300, 400, 500)
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticationRequest:
+    """Who asks to be let in: what an authenticator is given. The password is not shown by ``repr``."""
+
+    mechanism: str  #: ``"NULL"``, ``"PLAIN"`` or ``"CURVE"``
+    domain: str = ""  #: the ``domain`` of our ``security=``, which of several doors of this program
+    address: str = ""  #: the peer's IP address (tcp), ``localhost:uid:gid:pid`` (ipc, Linux), or what its stream has
+    endpoint: str = ""  #: the endpoint of ours that it came through
+    routing_id: bytes = b""  #: the routing id of *our* socket; the peer's own is not known before it is let in
+    username: str | None = None  #: PLAIN; bytes that are not UTF-8 are there as surrogates (``surrogateescape``)
+    password: str | None = field(default=None, repr=False)  #: PLAIN, in the same form
+    public_key: bytes | None = (
+        None  #: the peer's public key under CURVE, 32 bytes; that it has the secret one is proved
+    )
+
+    @property
+    def public_key_z85(self) -> str:
+        """The peer's public key as 40 characters; empty without one."""
+        return z85_encode(self.public_key) if self.public_key is not None else ""
+
+    @property
+    def credentials(self) -> tuple[bytes, ...]:
+        """The credential frames of a ZAP request (RFC 27), be it none, user name and password, or the public key."""
+        if self.public_key is not None:
+            return (self.public_key,)
+        texts = (text for text in (self.username, self.password) if text is not None)
+        return tuple(text.encode("utf-8", "surrogateescape") for text in texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    """The answer of an authenticator that lets the peer in."""
+
+    user_id: str = ""  #: who it is, in at most 255 bytes; becomes ``PeerInfo.user_id``, and ``User-Id`` in its metadata
+    #: what else is known of it; goes into ``PeerInfo.metadata``, before what the peer says of itself under the same name
+    metadata: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.user_id, str):
+            raise TypeError(f"a user id is a str, not {type(self.user_id).__name__}")
+        if len(self.user_id.encode("utf-8", "surrogateescape")) > _MOST:
+            raise ValueError(f"a user id has at most {_MOST} bytes")
+        properties: list[tuple[object, object]] = [*self.metadata.items()]
+        for name, value in properties:
+            if not isinstance(name, str) or not isinstance(value, bytes):
+                raise TypeError(f"metadata maps str to bytes, not {type(name).__name__} to {type(value).__name__}")
+            if not (name.isascii() and 1 <= len(name) <= _MOST):
+                raise ValueError(f"a name in metadata has 1 to {_MOST} characters of ASCII: {name!r}")
+        object.__setattr__(self, "metadata", MappingProxyType(dict(self.metadata)))
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """The answer of an authenticator that sends the peer away.
+
+    400 and 500 are told to the peer, by number, and a libzmq peer does not come back after that. 300 is not: the connection
+    is closed, and the peer tries again after its usual wait.
+    """
+
+    status: int = 400  #: 300 for not now, 400 for wrong credentials, 500 where the authenticator has failed (RFC 27)
+    text: str = ""  #: why, for our events; the peer never sees it
+
+    def __post_init__(self) -> None:
+        if self.status not in REFUSALS:
+            raise ValueError(f"the status of a refusal is 300, 400 or 500 (RFC 27), not {self.status!r}")
+
+
+#: What an authenticator answers.
+Decision: TypeAlias = Allow | Deny
+
+#: Anything that can be called with a request and awaited for a decision. It is asked once for each connection, in a task of
+#: that connection: while it waits, other peers are served. ``handshake_timeout`` bounds it: then it is cancelled, and the
+#: peer not let in. What it raises refuses the peer with status 500, and is logged.
+Authenticator: TypeAlias = Callable[[AuthenticationRequest], Awaitable[Decision]]
+
+
+class Security(ABC):
+    """What secures the connections of a socket: one of Null, PlainServer, PlainClient, CurveServer and CurveClient."""
+
+    __slots__ = ()
+
+    @property
+    def authenticator(self) -> Authenticator | None:
+        """Who decides about peers; None for nobody, or with a domain the ZAP handler of the context. Clients ask nobody."""
+        return None
+
+    @property
+    def domain(self) -> str:
+        """What this socket is called in questions."""
+        return ""
+
+    @property
+    @abstractmethod
+    def mechanism(self) -> str:
+        """The mechanism's name on the wire, ``"NULL"``, ``"PLAIN"`` or ``"CURVE"``."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether somebody is asked before a peer is let in."""
+        return bool(self.authenticator or self.domain)
+
+
+def check_security(value: object) -> Security | None:
+    """The check of the option ``security``; its texts never show the value, which may be a key."""
+    if value is None or isinstance(value, Security):
+        return value
+    if isinstance(value, type) and issubclass(value, Security):
+        raise TypeError(f"expected a value, not the class: {value.__name__}(...)")
+    raise TypeError(
+        "expected trizmq.Null(...), PlainServer(...), PlainClient(...), CurveServer(...) or CurveClient(...)"
+    )

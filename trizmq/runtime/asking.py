@@ -1,0 +1,88 @@
+"""Asking whether a peer may come in: the question, whoever it goes to, and what is made of the answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from ..authentication import Allow, AuthenticationRequest, Decision, Deny, Security
+from ..errors import RemoteProtocolError, ZapError
+from ..wire.connection import Connection
+from .home import home_here
+
+if TYPE_CHECKING:
+    from .socket import SocketCore
+
+_log = logging.getLogger("trizmq")
+
+USER_ID = "User-Id"
+
+
+async def decide(core: SocketCore, security: Security, endpoint: str, address: str, connection: Connection) -> Decision:
+    """Ask an authenticator about the peer of a connection. Takes as long as it takes: the caller has a deadline.
+
+    Raises:
+        RemoteProtocolError: the ZAP handler gave no answer that could be understood. Nothing is to be told to the peer.
+    """
+    request = _request(core, security.domain, endpoint, address, connection)
+    authenticator = security.authenticator or core.home.ask_handler
+    token = home_here.set(core.home)
+    try:
+        decision = await authenticator(request)
+        if not isinstance(decision, (Allow, Deny)):
+            raise TypeError(
+                f"an authenticator answers trizmq.auth.Allow(...) or Deny(...), not {type(decision).__name__}"
+            )
+    except ZapError as error:
+        # as in libzmq: the peer sees a connection that ends, and may come back when the handler is there
+        _log.warning("%s: %s is not let in: %s", core.name, address or endpoint, error)
+        raise RemoteProtocolError(str(error), error.code) from error
+    except Exception as error:  # the user's code: whatever it raises lets nobody in, and must not be overlooked
+        _log.error("%s: the authenticator failed for %s, which is not let in", core.name, address, exc_info=error)
+        return Deny(500, f"the authenticator failed: {type(error).__name__}")
+    finally:
+        home_here.reset(token)
+    return decision
+
+
+def _request(
+    core: SocketCore, domain: str, endpoint: str, address: str, connection: Connection
+) -> AuthenticationRequest:
+    username = password = public_key = None
+    match connection.credentials:
+        case (name, secret):
+            username, password = (text.decode("utf-8", "surrogateescape") for text in (name, secret))
+        case (key,):
+            public_key = key
+    return AuthenticationRequest(
+        mechanism=connection.mechanism,
+        domain=domain,
+        address=host_of(endpoint, address) or address,
+        endpoint=endpoint,
+        routing_id=core.identity,
+        username=username,
+        password=password,
+        public_key=public_key,
+    )
+
+
+def known_of(properties: Mapping[str, bytes], decision: Decision | None) -> Mapping[str, bytes]:
+    """What is known of a peer: what it says of itself, below what the authenticator said. A peer never tells its user id."""
+    ours = dict(decision.metadata) if isinstance(decision, Allow) else {}
+    if isinstance(decision, Allow) and decision.user_id:
+        ours[USER_ID] = decision.user_id.encode("utf-8", "surrogateescape")
+    taken = {USER_ID.lower(), *map(str.lower, ours)}
+    if not ours and not any(name.lower() in taken for name in properties):
+        return properties
+    theirs = {name: value for name, value in properties.items() if name.lower() not in taken}
+    return MappingProxyType(theirs | ours)
+
+
+def host_of(endpoint: str, address: str) -> str:
+    """The IP address in a tcp peer's address, as ``ipaddress`` reads it; empty for other transports."""
+    if not endpoint.startswith("tcp://"):
+        return ""
+    host = address.rpartition(":")[0].removeprefix("[").removesuffix("]")
+    return host.removeprefix("::ffff:") if "." in host else host

@@ -1,0 +1,255 @@
+"""The values of ``security=``: which mechanism, and who is asked. Immutable, and they keep their secrets."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, field
+
+from ..authentication import Authenticator, Security
+from ..errors import OptionError
+from ..keys import as_key, keygen
+from ..wire.mechanisms import curve, null, plain
+from ..wire.mechanisms.base import Mechanism, OurSide
+
+_MOST = 255
+
+
+class WireSecurity(Security):
+    """A value from which connections can be made: all of them are."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def _make(self, side: OurSide) -> Mechanism:
+        """The mechanism of one connection."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Null(WireSecurity):
+    """NULL: connections in the clear, and no proof of who is at the other end. The default, without questions.
+
+    With an authenticator, or a domain, peers are let in by their address, on either side of a connection. Peers too old to
+    be refused properly (ZMTP 1.0 and 2.0) are then not let in.
+
+    Args:
+        domain: what this socket is called in questions; not empty and without an ``authenticator``, the ZAP handler of the
+            context is asked (``ZMQ_ZAP_DOMAIN``), and without a handler nobody is let in.
+        authenticator: who decides.
+
+    Raises:
+        OptionError: a value is wrong.
+    """
+
+    domain: str = ""
+    authenticator: Authenticator | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        _check_question("Null", self.domain, self.authenticator)
+
+    @property
+    def mechanism(self) -> str:
+        """``"NULL"``."""
+        return null.Null.name
+
+    def _make(self, side: OurSide) -> Mechanism:
+        """The mechanism of one connection."""
+        return null.AskingNull(side) if self.asks else null.Null(side)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlainServer(WireSecurity):
+    """PLAIN, the side that is told user name and password, whichever side connects.
+
+    They travel in clear text: for links that nobody can listen to.
+
+    Args:
+        authenticator: who decides, such as ``trizmq.auth.passwords({...})``.
+        domain: what this socket is called in questions; without an ``authenticator`` the context's ZAP handler is asked.
+
+    Raises:
+        OptionError: a value is wrong, or nobody would decide.
+    """
+
+    authenticator: Authenticator | None = field(default=None, repr=False)
+    domain: str = ""
+
+    def __post_init__(self) -> None:
+        _check_question("PlainServer", self.domain, self.authenticator)
+        _check_somebody_decides("PlainServer", self, "trizmq.auth.passwords({'user': 'password'})")
+
+    @property
+    def mechanism(self) -> str:
+        """``"PLAIN"``."""
+        return plain.PlainServer.name
+
+    def _make(self, side: OurSide) -> Mechanism:
+        """The mechanism of one connection."""
+        return plain.PlainServer(side)
+
+
+@dataclass(frozen=True, slots=True)
+class PlainClient(WireSecurity):
+    """PLAIN, the side that tells user name and password, in clear text: for links that nobody can listen to.
+
+    Args:
+        username: at most 255 bytes; a ``str`` is sent as UTF-8.
+        password: the same. It is not shown by ``repr``.
+
+    Raises:
+        OptionError: a value is wrong.
+    """
+
+    username: str | bytes
+    password: str | bytes = field(repr=False)
+    _credentials: plain.Credentials = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self,
+            "_credentials",
+            plain.Credentials(_credential("user name", self.username), _credential("password", self.password)),
+        )
+
+    @property
+    def mechanism(self) -> str:
+        """``"PLAIN"``."""
+        return plain.PlainClient.name
+
+    def _make(self, side: OurSide) -> Mechanism:
+        """The mechanism of one connection."""
+        return plain.PlainClient(side, self._credentials)
+
+
+@dataclass(frozen=True, slots=True)
+class CurveServer(WireSecurity):
+    """CURVE, the side whose public key the others know, whichever side connects. Encrypted, with forward secrecy.
+
+    Args:
+        secret_key: of this server: 32 bytes, or 40 characters of Z85. It is not shown by ``repr``.
+        authenticator: who decides which clients come in, by their public keys: ``trizmq.auth.allowed_keys([...])``,
+            ``trizmq.auth.certificates(directory)``, or ``trizmq.auth.allow_any``.
+        domain: what this socket is called in questions; without an ``authenticator`` the context's ZAP handler is asked.
+
+    Raises:
+        OptionError: a value is wrong, or nobody would decide.
+        ImportError: PyNaCl is not installed; ``pip install 'trizmq[curve]'``.
+    """
+
+    secret_key: str | bytes = field(repr=False)
+    authenticator: Authenticator | None = field(default=None, repr=False, kw_only=True)
+    domain: str = field(default="", kw_only=True)
+    public_key: bytes = field(init=False)  #: what clients have to know: 32 bytes
+    _keys: curve.ServerKeys = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        keys = curve.ServerKeys(_key("secret_key", self.secret_key))
+        object.__setattr__(self, "secret_key", keys.secret)
+        object.__setattr__(self, "public_key", keys.public)
+        object.__setattr__(self, "_keys", keys)
+        _check_question("CurveServer", self.domain, self.authenticator)
+        _check_somebody_decides("CurveServer", self, "trizmq.auth.allowed_keys([...])")
+
+    @property
+    def mechanism(self) -> str:
+        """``"CURVE"``."""
+        return curve.CurveServer.name
+
+    def _make(self, side: OurSide) -> Mechanism:
+        """The mechanism of one connection."""
+        return curve.CurveServer(side, self._keys)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurveClient(WireSecurity):
+    """CURVE, the side that knows the server's public key, whichever side connects. Encrypted, with forward secrecy.
+
+    Args:
+        server_key: the server's public key: 32 bytes, or 40 characters of Z85. Nobody else is talked to.
+        secret_key: ours, in the same form, not shown by ``repr``. None: a new one is made, for servers that let everybody in.
+
+    Raises:
+        OptionError: a value is wrong.
+        ImportError: PyNaCl is not installed; ``pip install 'trizmq[curve]'``.
+    """
+
+    server_key: str | bytes
+    secret_key: str | bytes | None = field(default=None, repr=False)
+    public_key: bytes = field(init=False)  #: ours, by which the server knows us: 32 bytes
+    _keys: curve.ClientKeys = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        server = _key("server_key", self.server_key)
+        secret = keygen().secret if self.secret_key is None else _key("secret_key", self.secret_key)
+        if server == secret:
+            raise OptionError(
+                "CurveClient: server_key and secret_key are the same; the first is the server's public key"
+            )
+        keys = curve.ClientKeys(server, secret)
+        if keys.public == server:
+            raise OptionError(
+                "CurveClient: this secret_key belongs to server_key; a client has a pair of keys of its own"
+            )
+        object.__setattr__(self, "server_key", server)
+        object.__setattr__(self, "secret_key", secret)
+        object.__setattr__(self, "public_key", keys.public)
+        object.__setattr__(self, "_keys", keys)
+
+    @property
+    def mechanism(self) -> str:
+        """``"CURVE"``."""
+        return curve.CurveClient.name
+
+    def _make(self, side: OurSide) -> Mechanism:
+        """The mechanism of one connection."""
+        return curve.CurveClient(side, self._keys)
+
+
+def in_force(security: Security | None) -> WireSecurity:
+    """What the value of the option means."""
+    if security is None:
+        return NO_SECURITY
+    if not isinstance(security, WireSecurity):
+        raise OptionError(f"security={type(security).__name__}: this is none of trizmq's own values")
+    return security
+
+
+def _check_question(who: str, domain: object, authenticator: object) -> None:
+    if not isinstance(domain, str) or not domain.isascii() or not domain.isprintable() or len(domain) > _MOST:
+        raise OptionError(f"{who}: a domain is a str of at most {_MOST} printable characters of ASCII")
+    if authenticator is not None and not callable(authenticator):
+        raise OptionError(
+            f"{who}: an authenticator is an async function that is given the request, not a {type(authenticator).__name__}"
+        )
+
+
+def _check_somebody_decides(who: str, security: Security, example: str) -> None:
+    if not security.asks:
+        raise OptionError(
+            f"{who} without an authenticator would let in nobody or everybody, so say whom: authenticator={example}; "
+            "domain=... to ask a ZAP handler; or, if everybody may come in, authenticator=trizmq.auth.allow_any"
+        )
+
+
+def _credential(what: str, value: object) -> bytes:
+    # the value may be the password, so no text shows it
+    if isinstance(value, str):
+        value = value.encode("utf-8", "surrogateescape")
+    if not isinstance(value, bytes):
+        raise OptionError(f"PlainClient: the {what} is a str or bytes, not {type(value).__name__}")
+    if len(value) > _MOST:
+        raise OptionError(f"PlainClient: the {what} has {len(value)} bytes, more than {_MOST}")
+    return value
+
+
+def _key(name: str, value: object) -> bytes:
+    # a TypeError's or ValueError's text from keys.py does not show the key
+    try:
+        if not isinstance(value, (str, bytes)):
+            raise TypeError(f"a key is 32 bytes, or 40 characters of Z85, not {type(value).__name__}")
+        return as_key(value)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"{name}: {error}") from None
+
+
+#: What a socket has without ``security=``.
+NO_SECURITY = Null()

@@ -1,0 +1,37 @@
+"""A ZAP handler: one authenticator for all sockets of a context (RFC 27)."""
+
+from __future__ import annotations
+
+from .authentication import Authenticator
+from .context import Context
+from .runtime.monitor import NO_TASK_STATUS, TaskStatus
+from .runtime.zap import HANDLER, handle
+from .sockets import Router
+
+
+async def serve_zap(
+    authenticator: Authenticator, *, context: Context | None = None, task_status: TaskStatus = NO_TASK_STATUS
+) -> None:
+    """Be the ZAP handler of a context, at ``inproc://zeromq.zap.01``, until cancelled or the context is closed.
+
+    ::
+
+        await nursery.start(trizmq.auth.serve_zap, authenticator)
+
+    returns when the handler is there. Questions are answered side by side: one that takes long holds up no other. What the
+    authenticator raises is logged, and answered with status 500.
+
+    Args:
+        authenticator: who decides.
+        context: whose sockets ask; None: those of the default context.
+
+    Raises:
+        OSError: the context has a handler already.
+    """
+    router = Router(linger=0, send_hwm=0, receive_hwm=0)
+    if context is not None:
+        router._join_context(context)
+    async with router:
+        await router.bind(HANDLER)
+        task_status.started()
+        await handle(router, authenticator)
