@@ -33,6 +33,7 @@ LEAVES = {
     "messages",
     "metadata",
     "options",
+    "records",
 }
 PROGRAMS = {"__main__", "demo"}
 FOLDERS = {"wire", "patterns", "runtime", "transports"}

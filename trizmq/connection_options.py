@@ -21,6 +21,7 @@ from .declaring import (
 )
 from .endpoints import parse_tcp_target
 from .errors import EndpointError
+from .records import Record
 
 
 class ReconnectStop(enum.Flag):
@@ -34,8 +35,8 @@ class ReconnectStop(enum.Flag):
     ALWAYS = REFUSED | HANDSHAKE_FAILED | AFTER_DISCONNECT | UNREACHABLE  #: as ``ZMQ_RECONNECT_IVL`` -1
 
 
-@dataclass(frozen=True, slots=True)
-class AcceptedPeer:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class AcceptedPeer(Record):
     """Who asks to be let in, as far as the operating system knows: what ``accept_filter`` is given."""
 
     endpoint: str  #: the endpoint of ours that was connected to

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .errors import EndpointError
+from .records import Record
 
 
 def split_endpoint(endpoint: str) -> tuple[str, str]:
@@ -25,8 +26,8 @@ def split_endpoint(endpoint: str) -> tuple[str, str]:
     return transport, address
 
 
-@dataclass(frozen=True, slots=True)
-class HostPort:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class HostPort(Record):
     """A host and a port. ``host`` is ``*``, a name or a literal without brackets; ``port`` 0 lets the system choose."""
 
     host: str
@@ -78,8 +79,8 @@ def _parse_port(text: str, endpoint: str, wildcards: bool) -> int:
     return port
 
 
-@dataclass(frozen=True, slots=True)
-class TcpTarget:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class TcpTarget(Record):
     """What a tcp ``connect`` names: the destination, and the source address where one is given."""
 
     destination: HostPort

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import ClassVar, Final
 
+from .records import Record
+
 # Values of zmq.h's ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL: how the peer broke the protocol.
 PROTOCOL_UNSPECIFIED: Final = 0x1000_0000
 UNEXPECTED_COMMAND: Final = 0x1000_0001
@@ -42,8 +44,8 @@ class DropReason(enum.Enum):
     UNEXPECTED = "unexpected"
 
 
-@dataclass(frozen=True, slots=True)
-class PeerInfo:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class PeerInfo(Record):
     """One peer relation as it is at this moment: see :meth:`Socket.peers`. Times are seconds on Trio's clock."""
 
     endpoint: str  #: the endpoint of our side that it came through
@@ -79,8 +81,8 @@ _NO_DROPS: Mapping[DropReason, int] = MappingProxyType({})
 PeerStatistics = PeerInfo
 
 
-@dataclass(frozen=True, slots=True)
-class Statistics:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Statistics(Record):
     """A snapshot of what a socket has done so far. The counters only grow, also when peers come and go."""
 
     messages_sent: int  #: handed to the operating system, or to the peer over inproc
@@ -111,8 +113,8 @@ class EndpointState(enum.Enum):
     WAITING = "waiting"  #: for the next attempt to connect; over inproc for somebody to bind the name
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointInfo:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class EndpointInfo(Record):
     """One endpoint that a socket is bound or connected to, as it is at this moment: see :meth:`Socket.endpoints`."""
 
     endpoint: str  #: for :meth:`Socket.unbind` where it is bound, else for :meth:`Socket.disconnect`
@@ -124,16 +126,16 @@ class EndpointInfo:
     retry_in: float | None = None  #: in how many seconds the next attempt comes; None unless one is waited for
 
 
-@dataclass(frozen=True, slots=True)
-class Unsent:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Unsent(Record):
     """The messages that waited to be written to one peer when the socket was closed."""
 
     peer: PeerInfo  #: as it was then; ``peer.outbound`` is their number
     discarded: int  #: how many of them were not written in time
 
 
-@dataclass(frozen=True, slots=True)
-class LingerReport:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class LingerReport(Record):
     """What the close of a socket has waited for, and what was discarded: see :attr:`Socket.linger_report`."""
 
     seconds: float  #: how long it took, on Trio's clock
@@ -149,8 +151,8 @@ class LingerReport:
         return sum(one.peer.outbound for one in self.unsent)
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Event(Record):
     """Something that happened to an endpoint or a connection of a socket."""
 
     endpoint: str  #: the endpoint of our side, as it was bound or connected
@@ -165,14 +167,14 @@ class Event:
         return 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Listening(Event):
     """An endpoint is bound and accepts connections."""
 
     zmq_event: ClassVar[int] = 0x0008
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class BindFailed(Event):
     """An endpoint could not be bound; ``bind`` has raised the same error."""
 
@@ -187,14 +189,14 @@ class BindFailed(Event):
         return self.errno
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Accepted(Event):
     """A connection was accepted; its handshake begins."""
 
     zmq_event: ClassVar[int] = 0x0020
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class AcceptFailed(Event):
     """A connection could not be accepted."""
 
@@ -209,7 +211,7 @@ class AcceptFailed(Event):
         return self.errno
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class ConnectDelayed(Event):
     """An attempt to connect has no result yet after a moment; it goes on. Told at most once for each attempt."""
 
@@ -221,14 +223,14 @@ class ConnectDelayed(Event):
         return system_errors.EINPROGRESS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Connected(Event):
     """A connection was made; its handshake begins."""
 
     zmq_event: ClassVar[int] = 0x0001
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class ConnectRetried(Event):
     """No connection now: the next attempt comes after ``delay`` seconds, because of ``cause``."""
 
@@ -243,14 +245,14 @@ class ConnectRetried(Event):
         return round(self.delay * 1000)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class ConnectStopped(Event):
     """The endpoint is given up because of ``cause``, as ``reconnect_stop`` asks; nothing is tried any more."""
 
     cause: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class HandshakeSucceeded(Event):
     """The peer may now exchange messages."""
 
@@ -260,7 +262,7 @@ class HandshakeSucceeded(Event):
     zmq_event: ClassVar[int] = 0x1000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class HandshakeFailed(Event):
     """The connection was closed during its handshake. Its subclasses tell of the cases in which it is known whose doing."""
 
@@ -275,33 +277,33 @@ class HandshakeFailed(Event):
         return self.code
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class PeerRefused(HandshakeFailed):
     """This side does not take the peer (now): a second one of a PAIR, or one whose routing id another one has."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class HandshakeFailedProtocol(HandshakeFailed):
     """The peer broke the protocol, or does not speak it; ``code`` says how (``ZMQ_PROTOCOL_ERROR_...``)."""
 
     zmq_event: ClassVar[int] = 0x2000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class IncompatiblePeer(HandshakeFailedProtocol):
     """The peer's socket type cannot talk to ours, or it uses another security mechanism."""
 
     socket_type: str = ""  #: the peer's, as it announced it; empty where the mechanism is what does not fit
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class HandshakeFailedAuth(HandshakeFailed):
     """The peer was not let in, or we were not; ``code`` is the status: 300, 400 or 500 (RFC 27)."""
 
     zmq_event: ClassVar[int] = 0x4000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Disconnected(Event):
     """A handshaken connection ended."""
 
@@ -312,7 +314,7 @@ class Disconnected(Event):
     zmq_event: ClassVar[int] = 0x0200
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class DropsBegan(Event):
     """The first message was dropped for this reason, to or from this peer; :class:`DropsEnded` will say how many it was.
 
@@ -323,7 +325,7 @@ class DropsBegan(Event):
     routing_id: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class DropsEnded(Event):
     """Nothing more is dropped for this reason now: the peer has room again, or is gone; without a peer: another one came."""
 
@@ -332,14 +334,14 @@ class DropsEnded(Event):
     count: int = 0  #: messages dropped since :class:`DropsBegan`
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Closed(Event):
     """A listener or connector of ours was closed."""
 
     zmq_event: ClassVar[int] = 0x0080
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class CloseFailed(Event):
     """A listener was closed, and has left something behind that it could not remove: the file of an ipc endpoint."""
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from ..records import Record
+
 if TYPE_CHECKING:
     from .socket import SocketCore
 
@@ -21,8 +23,8 @@ _LOOKS_PER_PERIOD = 4
 _SHORTEST_BEAT = 0.01
 
 
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Heartbeat(Record):
     """How a connection is watched: the options of that name, and what the heart is told."""
 
     interval: float

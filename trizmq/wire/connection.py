@@ -12,6 +12,7 @@ from typing import TypeAlias
 from ..errors import IncompatiblePeerError, RemoteProtocolError
 from ..events import INVALID_METADATA
 from ..messages import Packed
+from ..records import Record
 from .commands import TrafficCommands, encode_subscribing, make_metadata, make_ping, parse_metadata
 from .frame_by_frame import FrameByFrameDecoder
 from .frames import Decoder, command_frame, encode, frame_header, parse_header
@@ -30,8 +31,8 @@ _MAX_IDENTITY = 255
 _ParseHeader: TypeAlias = Callable[[bytearray, int], tuple[int, int, int] | None]
 
 
-@dataclass(frozen=True, slots=True)
-class WireConfig:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class WireConfig(Record):
     """What a socket says on its connections, and what it takes from peers."""
 
     socket_type: str  #: our type, "DEALER"
@@ -47,8 +48,8 @@ class WireConfig:
     refuse_old_peers: bool = False  #: refuse ZMTP 1.0 and 2.0 even with NULL; other mechanisms always do
 
 
-@dataclass(frozen=True, slots=True)
-class PeerInfo:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class PeerInfo(Record):
     """What is known of the peer after the handshake."""
 
     version: tuple[int, int]  #: the ZMTP version in which both talk: (1, 0), (2, 0), (3, 0) or (3, 1)

@@ -12,6 +12,7 @@ from typing import Final
 
 from ..errors import IncompatiblePeerError
 from ..events import MECHANISM_MISMATCH
+from ..records import Record
 
 SIGNATURE_SIZE: Final = 10
 MAJOR, MINOR = 3, 1
@@ -36,8 +37,8 @@ class Dialect(enum.Enum):
     ZMTP_3 = enum.auto()  #: a mechanism
 
 
-@dataclass(frozen=True, slots=True)
-class PeerGreeting:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class PeerGreeting(Record):
     """What the peer's greeting says."""
 
     dialect: Dialect

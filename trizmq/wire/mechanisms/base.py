@@ -9,6 +9,7 @@ from typing import ClassVar, Final, Protocol
 
 from ...errors import RemoteProtocolError
 from ...events import MALFORMED_COMMAND, UNEXPECTED_COMMAND
+from ...records import Record
 from ..commands import make_error, parse_command, parse_error
 
 #: The states that a connection knows; each mechanism has others of its own between them.
@@ -30,8 +31,8 @@ class AuthenticationError(RemoteProtocolError):
         self.status = status
 
 
-@dataclass(frozen=True, slots=True)
-class OurSide:
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class OurSide(Record):
     """What a mechanism is told about this side of the connection."""
 
     server: bool  #: the role in mechanisms that have roles; from configuration, never from the peer's as-server
