@@ -267,5 +267,6 @@ class ConnectionOptions(Options):
     max_connections: int = option(
         default=10_000,
         check=whole(1),
-        doc="How many accepted connections there may be at once; one more is closed as soon as it is accepted.",
+        doc="How many accepted connections there may be at once, those included that have ended and whose messages are not "
+        "received yet; one more is closed as soon as it is accepted.",
     )

@@ -136,6 +136,53 @@ async def test_one_connection_too_many_is_closed_at_once() -> None:
                 assert await pull.recv() == b"x"
 
 
+async def come_and_go(bound: str, socket_type: str, message: bytes) -> bool:
+    """Connect, send, close; False if that was refused."""
+    async with raw_connection(bound) as peer:
+        try:
+            await peer.shake_hands(socket_type)
+        except (EOFError, trio.BrokenResourceError):
+            return False
+        await peer.stream.send_all(message)
+        return True
+
+
+async def test_who_comes_and_goes_cannot_fill_the_memory() -> None:
+    """A connection keeps its place until what it sent is received."""
+    async with trizmq.Pull(max_connections=5) as pull, pull.events() as events:
+        bound = await pull.bind("tcp://127.0.0.1:*")
+        for _ in range(5):
+            assert await come_and_go(bound, "PUSH", b"\0\1x")
+            await next_of(events, trizmq.Disconnected)
+        assert not await come_and_go(bound, "PUSH", b"\0\1x")
+        refused = await next_of(events, trizmq.AcceptFailed)
+        assert "0 connections already, and 5 that ended are not received yet (max_connections)" in str(refused)
+        for _ in range(2):
+            assert await pull.recv() == b"x"
+        for _ in range(2):
+            assert await come_and_go(bound, "PUSH", b"\0\1x")
+            await next_of(events, trizmq.Disconnected)
+        assert [await pull.recv() for _ in range(5)] == [b"x"] * 5
+
+
+async def test_what_was_received_is_forgotten() -> None:
+    async with trizmq.Pull() as pull:
+        bound = await pull.bind("tcp://127.0.0.1:*")
+        for _ in range(200):
+            assert await come_and_go(bound, "PUSH", b"\0\1x")
+            assert await pull.recv() == b"x"
+        await until(lambda: not pull.peers())
+        assert len(pull._core.admission._unread) <= 65
+
+
+async def test_an_xpub_that_nobody_asks_for_notices_lets_subscribers_in() -> None:
+    async with trizmq.XPub(max_connections=3) as xpub, xpub.events() as events:
+        bound = await xpub.bind("tcp://127.0.0.1:*")
+        for _ in range(10):
+            assert await come_and_go(bound, "SUB", b"\0\2\1a")
+            await next_of(events, trizmq.Disconnected)
+
+
 async def test_idle_connections_do_not_keep_a_peer_out() -> None:
     """Of more handshakes than allowed the oldest is closed: who means it is done long before."""
     async with trizmq.Pull(max_handshakes=5) as pull, trizmq.Push(reconnect_interval=100) as push:

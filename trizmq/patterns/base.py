@@ -157,6 +157,8 @@ class Pattern:
 
     #: Whether it reads what its peers send; a PUSH or PUB does not.
     receives: ClassVar[bool] = True
+    #: Whether applications may leave what comes unreceived for ever, and it bounds that by itself: an XPUB's notices.
+    may_be_ignored: ClassVar[bool] = False
 
     #: Whether its connections carry plain bytes, with no protocol of ours (STREAM).
     raw: ClassVar[bool] = False

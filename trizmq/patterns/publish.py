@@ -211,6 +211,7 @@ class XPub(Pub):
     """
 
     receives = True
+    may_be_ignored = True
     name = "XPUB"
     accepts = COMPATIBLE[name]
     options: XPubOptions

@@ -1,7 +1,9 @@
 """Admission: who is let in of those who connect to what a socket has bound, and how many there may be.
 
-Beyond ``max_connections`` a newcomer is closed at once: it learns that it is not served, and comes again. To leave it in the
-system's queue would keep it, and everybody behind it, waiting for something that it cannot see.
+Beyond ``max_connections`` a newcomer is closed at once: it learns that it is not served, and comes again. A connection that
+has ended keeps its place while messages of it wait to be received: who comes, sends and goes, over and over, would
+otherwise fill the memory of a socket whose application does not keep up. To leave a newcomer in the system's queue would
+keep it, and everybody behind it, waiting for something that it cannot see.
 
 Beyond ``max_handshakes`` it is the oldest handshake that has to go, not the newcomer. A peer that means it needs a round
 trip or two; who opens connections and says nothing would otherwise hold all the places until ``handshake_timeout``. To keep
@@ -16,12 +18,15 @@ from typing import TYPE_CHECKING
 from ..options import AcceptedPeer
 from ..transports.base import Link
 from .asking import host_of
+from .pipe import Pipe
 from .session import Session
 
 if TYPE_CHECKING:
     from .socket import SocketCore
 
 _log = logging.getLogger("trizmq")
+
+_FEW = 64
 
 
 class Admission:
@@ -31,12 +36,17 @@ class Admission:
         self._core = core
         self._inside: set[Session] = set()
         self._shaking: dict[Session, None] = {}  # the oldest first
+        self._unread: set[Pipe] = set()  # of connections that have ended: what they sent and nobody has received
+        self._look_at = _FEW  # how many those may be before those are forgotten that have been received since
 
     def refusal(self, endpoint: str, link: Link) -> str:
         """Why this connection is not let in; empty: it is."""
         options = self._core.options
-        if len(self._inside) >= options.max_connections:
-            return f"there are {len(self._inside)} connections already (max_connections)"
+        if len(self._inside) + len(self._unread) >= options.max_connections:
+            self._forget_received()
+            if len(self._inside) + len(self._unread) >= options.max_connections:
+                ended = f", and {len(self._unread)} that ended are not received yet" if self._unread else ""
+                return f"there are {len(self._inside)} connections already{ended} (max_connections)"
         if options.accept_filter is None:
             return ""
         pid, uid, gid = link.credentials or (None, None, None)
@@ -65,3 +75,11 @@ class Admission:
         """Its connection has ended."""
         self._inside.discard(session)
         self.shaken(session)
+        if session.inbound.queued and not self._core.pattern.may_be_ignored:
+            self._unread.add(session.inbound)
+            if len(self._unread) > self._look_at:
+                self._forget_received()
+                self._look_at = max(_FEW, 2 * len(self._unread))
+
+    def _forget_received(self) -> None:
+        self._unread = {pipe for pipe in self._unread if pipe.queued}
