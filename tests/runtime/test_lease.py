@@ -10,6 +10,7 @@ import trio
 import trio.testing
 
 import trizmq
+from trizmq.runtime import engine as engine_module
 from trizmq.runtime import lease as lease_module
 from trizmq.runtime.lease import Lease
 from trizmq.wire.commands import make_ping
@@ -22,8 +23,9 @@ pytestmark = pytest.mark.deadline(10)
 @pytest.fixture(autouse=True)
 def _patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lease lasts, however slow this machine is; but not where the test is about its end."""
-    if "busy" not in request.node.name:
-        monkeypatch.setattr(lease_module, "_PATIENCE", 60.0)
+    patience = 0.05 if "busy" in request.node.name else 60.0
+    monkeypatch.setattr(lease_module, "PATIENCE", patience)
+    monkeypatch.setattr(engine_module, "PATIENCE", patience)
 
 
 @asynccontextmanager
@@ -38,6 +40,7 @@ async def lent(nursery: trio.Nursery, receive_hwm: int = 1000) -> AsyncIterator[
             await peer.stream.send_all(message(b"first"))
             await finished(first)
             assert first.result == [b"first"]
+            assert lease(pull).offered
             yield pull, peer
 
 
@@ -58,7 +61,6 @@ async def receiving(nursery: trio.Nursery, pull: trizmq.Pull) -> Running:
 
 async def test_the_next_receiver_reads_for_itself(nursery: trio.Nursery) -> None:
     async with lent(nursery) as (pull, peer):
-        assert lease(pull).offered
         for number in range(5):
             task = await receiving(nursery, pull)
             await peer.stream.send_all(message(b"%d" % number))
@@ -67,6 +69,18 @@ async def test_the_next_receiver_reads_for_itself(nursery: trio.Nursery) -> None
         statistics = pull.statistics()
         assert statistics.messages_received == 6
         assert statistics.bytes_received >= 6 * 3
+
+
+async def test_what_comes_now_and_then_is_left_to_the_reader(nursery: trio.Nursery) -> None:
+    async with lent(nursery) as (pull, peer):
+        task = await receiving(nursery, pull)
+        lease(pull)._scope.cancel()  # as when its time is over
+        await trio.testing.wait_all_tasks_blocked()
+        assert lease(pull).taken, "nobody disturbs who waits"
+        await peer.stream.send_all(message(b"x"))
+        await finished(task)
+        assert task.result == [b"x"]
+        assert not lease(pull).offered
 
 
 async def test_cancelled_it_has_taken_nothing(nursery: trio.Nursery) -> None:

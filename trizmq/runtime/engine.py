@@ -17,7 +17,7 @@ from ..wire.connection import Connection
 from ..wire.raw import RawConnection
 from .checkpoints import enable_ki_protection
 from .heart import NO_HEARTBEAT, Heartbeat, Pulse
-from .lease import Lease
+from .lease import PATIENCE, Lease
 from .monitor import Counters
 from .pipe import Pipe
 
@@ -63,6 +63,7 @@ class Engine:
         "_outbound",
         "_pollable",
         "_pulse",
+        "_quick",
         "_rest",
         "_rest_message",
         "_room_event",
@@ -101,6 +102,7 @@ class Engine:
         self._heartbeat = heartbeat or NO_HEARTBEAT
         self._clock: Callable[[], float]
         self._pulse: Pulse | None = None
+        self._quick = False  # input has followed input shortly
         self._sealed = False  # the mechanism protects the traffic
         self._finished = False  # our side of the stream has ended
         self._full = False  # the reader waits for room and not for the peer
@@ -222,7 +224,7 @@ class Engine:
         while True:
             while connection.has_input and not self._deliver(inbound):
                 await self._wait_for_room(inbound)
-            if lease.wanted and self._pollable is not None and not self._finished:
+            if lease.wanted and self._quick and self._pollable is not None and not self._finished:
                 await lease.lend(self, self._pollable)
                 if self._failure is not None:
                     raise self._failure
@@ -244,7 +246,9 @@ class Engine:
     def _note(self, size: int, pulse: Pulse) -> None:
         self._counters.bytes_received += size
         self._last_write = 0.0
-        pulse.last_heard, pulse.fresh = self._clock(), True
+        now = self._clock()
+        self._quick = now - pulse.last_heard < PATIENCE
+        pulse.last_heard, pulse.fresh = now, True
 
     def _deliver(self, inbound: Pipe) -> bool:
         """Pass on what was received, and answer commands; False: there is more than the pipe has room for."""

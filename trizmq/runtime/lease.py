@@ -7,7 +7,8 @@ counterpart of the sender that writes directly.
 
 The reader takes the link back when a lease is not used for a moment, so that a peer's PING and its end are seen while the
 application is busy; and at once when anybody else waits for anything, when a peer comes or goes, when there is no room, and
-when the stream has ended or failed, which is the reader's to tell.
+when the stream has ended or failed, which is the reader's to tell. It looks at the clock for that, which pays only while
+messages follow each other quickly: after a pause there is no lease, until two have come in short order.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     from ..transports.base import PollableLink
     from .engine import Engine
 
-# Who receives in turn is back within this time, in seconds; and a peer waits no longer than this for who is not.
-_PATIENCE = 0.002
+#: Messages that follow each other within this time, in seconds, are worth a lease; and a peer waits no longer than this for a
+#: receiver that does not come back.
+PATIENCE = 0.002
 
 
 class Lease:
@@ -52,7 +54,7 @@ class Lease:
             return
         self._lender, self._link, self.offered = engine, link, True
         self._returned = trio.Event()
-        patience = _PATIENCE
+        patience = PATIENCE
         try:
             while True:
                 self._used = False
@@ -60,7 +62,7 @@ class Lease:
                     await self._returned.wait()
                 if self._returned.is_set() or not (self._used or self.taken):
                     return
-                patience = _PATIENCE if self._used else math.inf
+                patience = PATIENCE if self._used else math.inf
         finally:
             self.recall()
 
@@ -87,10 +89,10 @@ class Lease:
         assert engine is not None
         if not engine.read_now(self._link):
             self.recall()
-        elif not self._used:
+        elif self._scope.deadline == math.inf:
+            self.recall()  # the last one was long ago
+        else:
             self._used = True
-            if self._scope.deadline == math.inf:
-                self._scope.deadline = trio.current_time() + _PATIENCE
 
     def recall(self) -> None:
         """Give the link back to the reader now; nothing happens if it has it."""
