@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..messages import Packed
 from ..options import DealerOptions
 from .base import Drop, Peer
@@ -20,7 +22,10 @@ class Dealer(Balancing, FairQueuing):
 
     def __init__(self, drop: Drop, options: DealerOptions) -> None:
         super().__init__(drop, options)
-        self.send = self.balancer.send  # type: ignore[method-assign]  # one Python call less per message
+        self.route(self.balancer.send)
+
+    def route(self, send: Callable[[Packed], bool]) -> None:
+        self.send = send  # type: ignore[assignment,method-assign]  # a Python call less per message, or two
 
     def connected(self, peer: Peer) -> None:
         super().connected(peer)

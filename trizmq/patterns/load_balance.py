@@ -17,9 +17,11 @@ class LoadBalancer:
     full peers cost nothing. A new peer joins at the end.
     """
 
-    __slots__ = ("_members", "_only", "_rotation")
+    __slots__ = ("_members", "_on_route", "_only", "_rotation")
 
-    def __init__(self) -> None:
+    def __init__(self, on_route: Callable[[Callable[[Packed], bool]], None] | None = None) -> None:
+        #: Told what to call in place of :meth:`send` for as long as it is: the one peer of a rotation of one takes all.
+        self._on_route = on_route
         self._rotation: deque[Peer] = deque()
         self._members: set[Peer] = set()
         #: Gives a message to the one peer of a rotation of one, which is what most sockets have.
@@ -48,6 +50,8 @@ class LoadBalancer:
     def _rotation_changed(self) -> None:
         rotation = self._rotation
         self._only = rotation[0].outbound.put if len(rotation) == 1 else None
+        if self._on_route is not None:
+            self._on_route(self._only or self.send)
 
     def send(self, message: Packed) -> bool:
         """Give the message to the next peer that has room; False if there is none. :attr:`last` tells who got it."""
@@ -101,7 +105,10 @@ class Balancing(Pattern):
 
     def __init__(self, drop: Drop, options: SocketOptions) -> None:
         super().__init__(drop, options)
-        self.balancer = LoadBalancer()
+        self.balancer = LoadBalancer(self.route)
+
+    def route(self, send: Callable[[Packed], bool]) -> None:
+        """What gives a message to a peer has changed. Who sends as it is given calls that directly."""
 
     def attach(self, peer: Peer) -> None:
         super().attach(peer)
