@@ -172,7 +172,7 @@ async def test_what_was_received_is_forgotten() -> None:
             assert await come_and_go(bound, "PUSH", b"\0\1x")
             assert await pull.recv() == b"x"
         await until(lambda: not pull.peers())
-        assert len(pull._core.admission._unread) <= 65
+        assert len(pull._core.admission._unread) <= 17
 
 
 async def test_an_xpub_that_nobody_asks_for_notices_lets_subscribers_in() -> None:

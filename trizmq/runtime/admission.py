@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("trizmq")
 
-_FEW = 64
+_FEW = 16
 
 
 class Admission:
