@@ -40,6 +40,12 @@ def test_two_files(tmp_path: Path) -> None:
         assert (tmp_path / "ann.key_secret").stat().st_mode & 0o777 == 0o600
 
 
+def test_the_directory_is_made(tmp_path: Path) -> None:
+    done = keygen("--dir", "keys/clients", "--out", "ann", directory=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (tmp_path / "keys/clients").iterdir()} == {"ann.key", "ann.key_secret"}
+
+
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     first = keygen("--dir", str(tmp_path), directory=tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -53,7 +59,8 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "text"),
     [
-        (["--dir", "nowhere"], 1, "No such file or directory"),
+        (["--dir", os.devnull], 1, "no keys were written"),
+        (["--dir", "new", "--out", "a/b"], 1, "becomes a file name"),
         (["--out", "a/b"], 1, "becomes a file name"),
         (["--metadata", "role"], 2, "expected NAME=VALUE"),
         (["--metadata", "secret-key=x"], 1, "no keys were written"),

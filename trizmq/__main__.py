@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import math
 import os
 import sys
@@ -47,7 +48,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         description="Makes a pair of keys for CURVE and writes NAME.key, to be given to others, and NAME.key_secret, which "
         "only its owner can read. Existing files are never overwritten.",
     )
-    keys.add_argument("--dir", default=".", metavar="DIRECTORY", help="where to write them (default: here)")
+    keys.add_argument("--dir", default=".", metavar="DIRECTORY", help="where, made if need be (default: here)")
     keys.add_argument("--out", default="curve", metavar="NAME", help="the name of the files (default: %(default)s)")
     keys.add_argument(
         "--metadata",
@@ -73,8 +74,13 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def keygen(options: argparse.Namespace) -> int:
     """``keygen``: write two certificate files and tell their names, and the public key."""
     made = auth.keygen()
+    write = functools.partial(auth.write_certificates, options.dir, options.out, made, dict(options.metadata))
     try:
-        public, secret = auth.write_certificates(options.dir, options.out, made, dict(options.metadata))
+        try:
+            public, secret = write()
+        except FileNotFoundError:
+            os.makedirs(options.dir, exist_ok=True)
+            public, secret = write()
     except (OSError, ValueError) as error:
         sys.stderr.write(f"no keys were written: {error}\n")
         return 1

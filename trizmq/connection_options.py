@@ -135,6 +135,7 @@ class ConnectionOptions(Options):
         check=_credential,
         zmq="ZMQ_SOCKS_PASSWORD",
         doc="The password for ``socks_username``, at most 255 bytes of UTF-8; it is sent to the proxy as it is.",
+        secret=True,
     )
     handshake_timeout: float = option(
         default=30.0,

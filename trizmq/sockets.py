@@ -24,6 +24,7 @@ from .options import (
 )
 from .patterns.base import Pattern
 from .runtime import peers
+from .runtime.checkpoints import enable_ki_protection
 from .runtime.monitor import EventWatcher
 from .runtime.socket import SocketCore
 from .runtime.verbs import (
@@ -293,10 +294,12 @@ class XPub(TwoWayVerbs, WaitSubscribedVerb, XPubOptions, Socket):
 
     _pattern = patterns.XPub
 
+    @enable_ki_protection
     def subscribe(self, topic: bytes | str) -> None:
         """With ``xpub_manual``: subscribe the peer whose subscription was received last to this topic."""
         subscriptions(self._core).subscribe(encode_topic(topic))
 
+    @enable_ki_protection
     def unsubscribe(self, topic: bytes | str) -> None:
         """With ``xpub_manual``: end a subscription of the peer whose message was received last."""
         subscriptions(self._core).unsubscribe(encode_topic(topic))

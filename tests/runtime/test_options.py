@@ -158,9 +158,10 @@ def test_wrong_values(kind: type[trizmq.Socket], name: str, value: object) -> No
     for attempt in attempts:
         with pytest.raises(OptionError, match=name) as caught:
             attempt()
-        if name == "security":  # it may hold a key
-            assert f"<{type(value).__name__}>" in str(caught.value)
-            assert repr(value) not in str(caught.value)
+        if name in ("security", "socks_password"):  # it may hold a key
+            kind_only = f"{name}=<{type(value).__name__}>"
+            assert kind_only in str(caught.value)
+            assert repr(value) not in str(caught.value).replace(kind_only, "")
         else:
             assert repr(value) in str(caught.value)
         assert "expected" in str(caught.value) or "must not" in str(caught.value) or "at most" in str(caught.value)

@@ -527,6 +527,11 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "the server's": (lambda: trizmq.CurveClient(server_key=SERVER.public, secret_key=KEY), "belongs to server_key"),
     "a class": (lambda: trizmq.Rep(security=trizmq.Null), "not the class"),  # type: ignore[arg-type]
     "a key": (lambda: trizmq.Rep(security=KEY), "<str>: expected trizmq.Null"),  # type: ignore[arg-type]
+    "a proxy's long password": (
+        lambda: trizmq.Req(socks_password="s3cret" * 50),
+        "socks_password=<str>: expected at most",
+    ),
+    "a proxy's password": (lambda: trizmq.Req(socks_password=b"s3cret"), "socks_password=<bytes>: expected a str"),  # type: ignore[arg-type]
 }
 
 

@@ -86,6 +86,7 @@ class EndpointTable:
         else:
             result.unwrap()
 
+    @enable_ki_protection
     def connect(self, endpoint: str, routing_id: bytes, home: SocketHome) -> None:
         """See :meth:`trizmq.Socket.connect`."""
         core = self._core
@@ -125,6 +126,7 @@ class EndpointTable:
             if not connects:
                 del self._connects[endpoint.endpoint]
 
+    @enable_ki_protection
     def unbind(self, endpoint: str) -> None:
         """See :meth:`trizmq.Socket.unbind`."""
         split_endpoint(endpoint)
@@ -133,6 +135,7 @@ class EndpointTable:
             raise EndpointError(f"{endpoint!r} is not bound here; bound are: {', '.join(self._binds) or 'none'}")
         bound.close()
 
+    @enable_ki_protection
     def disconnect(self, endpoint: str) -> None:
         """See :meth:`trizmq.Socket.disconnect`."""
         split_endpoint(endpoint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .checkpoints import enable_ki_protection
 from .poll import wait_any
 from .socket import SocketCore
 
@@ -24,6 +25,7 @@ async def forward(directions: Sequence[tuple[SocketCore, SocketCore]], capture: 
         await wait_any(list(cores), move_some)
 
 
+@enable_ki_protection
 def _move(source: SocketCore, target: SocketCore, capture: SocketCore | None) -> int:
     """Move what can be moved without waiting; the number of messages. Nothing is taken that cannot be passed on."""
     moved = 0

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from ..errors import HostUnreachable
 from ..events import PeerInfo, Statistics
 from ..patterns.base import Peer
+from .checkpoints import enable_ki_protection
 from .socket import SocketCore
 
 
@@ -46,6 +47,7 @@ def snapshot(peer: Peer) -> PeerInfo:
     return peer.snapshot()
 
 
+@enable_ki_protection
 def disconnect_peer(core: SocketCore, which: bytes | PeerInfo) -> None:
     """See :meth:`trizmq.Socket.disconnect_peer`."""
     core.check_open()

@@ -64,6 +64,7 @@ class SendVerbs(trio.abc.SendChannel[Sendable]):
         while not core.gate.send(packed):
             await core.wait_to_send()
 
+    @enable_ki_protection
     def send_nowait(self, message: Sendable) -> None:
         """Queue a message, or raise ``trio.WouldBlock`` where :meth:`send` would wait."""
         packed = message if type(message) is bytes else pack(message)
@@ -163,6 +164,7 @@ class ReceiveVerbs(trio.abc.ReceiveChannel[list[bytes]]):
             await core.wait_to_receive()
         return [message] if type(message) is bytes else message  # type: ignore[return-value]  # no narrowing by type()
 
+    @enable_ki_protection
     def receive_nowait(self) -> list[bytes]:
         """Take the next message, or raise ``trio.WouldBlock`` if there is none."""
         core = self._core
@@ -243,6 +245,7 @@ class ReceiveVerbs(trio.abc.ReceiveChannel[list[bytes]]):
         await self._core.wait_ready(lambda gate: gate.can_receive)
 
     @property
+    @enable_ki_protection
     def readable(self) -> bool:
         """Whether a message could be received now without waiting."""
         core = self._core
@@ -388,6 +391,7 @@ class SubscribeVerbs:
 
     _core: SocketCore
 
+    @enable_ki_protection
     def subscribe(self, topic: bytes | str = b"") -> None:
         """Receive messages whose first frame starts with this topic (``str``: its UTF-8); empty: all messages.
 
@@ -395,6 +399,7 @@ class SubscribeVerbs:
         """
         subscriptions(self._core).subscribe(encode_topic(topic))
 
+    @enable_ki_protection
     def unsubscribe(self, topic: bytes | str = b"") -> None:
         """Undo one :meth:`subscribe`. Nothing happens for a topic that is not subscribed to."""
         subscriptions(self._core).unsubscribe(encode_topic(topic))
