@@ -55,6 +55,8 @@ class Context:
             options: as for that type.
         """
         self._check_usable()
+        if not callable(kind):
+            raise UsageError(f"a socket type is a class such as trizmq.Push, not {kind!r}")
         made = kind(*args, **options)
         made._join_context(self)
         return made

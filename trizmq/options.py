@@ -95,7 +95,8 @@ class SocketOptions(ConnectionOptions, QueueOptions):
     warn_insecure: bool = option(
         default=True,
         check=boolean,
-        doc="Say in the log, once, that this socket is bound where other machines reach it and lets everybody in.",
+        doc="Say in the log, once, that this socket is bound where other machines reach it and lets everybody in, or takes "
+        "passwords that can be read on the way.",
     )
     checkpoint_every: int = option(
         default=64,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,9 @@ def unbound(wildcard: Callable[[str], str]) -> Callable[[str], str]:
     def endpoint(transport: str) -> str:
         if transport == "ipc":
             return wildcard("ipc")
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+        while True:  # below what systems give to whoever connects: nobody takes it while the test goes on
+            port = random.randrange(20_000, 32_000)
+            with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+                return f"tcp://127.0.0.1:{port}"
 
     return endpoint

@@ -51,13 +51,13 @@ def client(mechanism: str) -> trizmq.Security | None:
 class Doorman:
     """An authenticator that answers as it is told, and notes what it was asked."""
 
-    def __init__(self, answer: Decision | Exception) -> None:
+    def __init__(self, answer: Decision | BaseException) -> None:
         self.answer = answer
         self.asked: list[AuthenticationRequest] = []
 
     async def __call__(self, request: AuthenticationRequest) -> Decision:
         self.asked.append(request)
-        if isinstance(self.answer, Exception):
+        if isinstance(self.answer, BaseException):
             raise self.answer
         return self.answer
 
@@ -335,10 +335,15 @@ async def refuse_wrongly(request: AuthenticationRequest) -> Any:
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
-@pytest.mark.parametrize("fault", ["raises", "answers nonsense"])
+@pytest.mark.parametrize("fault", ["raises", "wants to exit", "answers nonsense"])
 async def test_an_authenticator_that_fails(mechanism: str, fault: str, caplog: pytest.LogCaptureFixture) -> None:
     """Status 500, and it is in the log; nobody is let in by a bug."""
-    authenticator = Doorman(LookupError("no database")) if fault == "raises" else refuse_wrongly
+    faults: dict[str, trizmq.auth.Authenticator] = {
+        "raises": Doorman(LookupError("no database")),
+        "wants to exit": Doorman(SystemExit("no database")),
+        "answers nonsense": refuse_wrongly,
+    }
+    authenticator = faults[fault]
     with trio.fail_after(TIME):
         async with (
             trizmq.Pull(security=server(mechanism, authenticator)) as pull,
@@ -348,7 +353,7 @@ async def test_an_authenticator_that_fails(mechanism: str, fault: str, caplog: p
             push.connect(await pull.bind("tcp://127.0.0.1:*"))
             assert (await next_failure(events)).code == 500
     assert "the authenticator failed" in caplog.text
-    assert ("no database" if fault == "raises" else "Allow(...) or Deny(...), not bool") in caplog.text
+    assert ("Allow(...) or Deny(...), not bool" if fault == "answers nonsense" else "no database") in caplog.text
     assert PASSWORD not in caplog.text
 
 
@@ -459,6 +464,8 @@ async def test_inproc_has_no_mechanism() -> None:
         ("tcp://*:*", {"security": trizmq.Null()}, True),
         ("tcp://*:*", {"security": server(NULL, auth.allow_any)}, False),
         ("tcp://*:*", {"security": server(CURVE, auth.allow_any)}, False),
+        ("tcp://*:*", {"security": server(PLAIN, auth.allow_any)}, True),
+        ("tcp://127.0.0.1:*", {"security": server(PLAIN, auth.allow_any)}, False),
     ],
 )
 async def test_a_door_without_a_lock_is_told_once(
@@ -467,7 +474,7 @@ async def test_a_door_without_a_lock_is_told_once(
     async with trizmq.Pull(**options) as pull:
         for _ in range(2):
             await pull.bind(endpoint)
-    told = [record for record in caplog.records if "without security" in record.getMessage()]
+    told = [record for record in caplog.records if "warn_insecure=False" in record.getMessage()]
     assert len(told) == warned
     assert all(record.levelno == logging.WARNING for record in told)
 

@@ -73,6 +73,12 @@ async def test_context_entered_twice() -> None:
                 pass
 
 
+async def test_a_context_wants_a_class() -> None:
+    async with trizmq.Context() as context:
+        with pytest.raises(UsageError, match=r"a class such as trizmq.Push, not 'PUSH'"):
+            context.socket("PUSH")  # type: ignore[arg-type]
+
+
 async def test_context_closed() -> None:
     async with trizmq.Context() as context:
         late = context.socket(trizmq.Push)

@@ -39,7 +39,8 @@ async def decide(core: SocketCore, security: Security, endpoint: str, address: s
         # as in libzmq: the peer sees a connection that ends, and may come back when the handler is there
         _log.warning("%s: %s is not let in: %s", core.name, address or endpoint, error)
         raise RemoteProtocolError(str(error), error.code) from error
-    except Exception as error:  # the user's code: whatever it raises lets nobody in, and must not be overlooked
+    except (Exception, SystemExit) as error:
+        # the user's code: whatever it raises lets nobody in, and must not be overlooked, nor end the whole run
         _log.error("%s: the authenticator failed for %s, which is not let in", core.name, address, exc_info=error)
         return Deny(500, f"the authenticator failed: {type(error).__name__}")
     finally:

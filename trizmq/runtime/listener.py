@@ -88,20 +88,17 @@ class Listener:
 
     def _warn_if_exposed(self) -> None:
         core = self._core
-        if (
-            core.options.warn_insecure
-            and not core.warned
-            and core.security.mechanism == "NULL"
-            and not core.security.asks
-            and _reached_by_others(self.endpoint)
-        ):
-            core.warned = True
-            _log.warning(
-                "%s: bound to %s without security: whoever reaches it can talk to it, and who is on the way can read and "
-                "change what is said; see security=, or say warn_insecure=False",
-                core.name,
-                self.endpoint,
-            )
+        security = core.security
+        if core.warned or not core.options.warn_insecure or not _reached_by_others(self.endpoint):
+            return
+        if security.mechanism == "PLAIN":
+            what = "with PLAIN: who is on the way can read the passwords, and read and change what is said"
+        elif security.mechanism == "NULL" and not security.asks:
+            what = "without security: whoever reaches it can talk to it, and who is on the way can read and change it"
+        else:
+            return
+        core.warned = True
+        _log.warning("%s: bound to %s %s; see security=, or say warn_insecure=False", core.name, self.endpoint, what)
 
     async def _serve(self, session: Session, link: Link) -> None:
         scope = trio.CancelScope()
