@@ -91,6 +91,7 @@ class Listener:
         if (
             core.options.warn_insecure
             and not core.warned
+            and not core.pattern.raw
             and core.security.mechanism == "NULL"
             and not core.security.asks
             and _reached_by_others(self.endpoint)
