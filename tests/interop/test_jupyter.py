@@ -127,7 +127,9 @@ async def test_ipython_s_kernel_and_our_client(tmp_path: Path, unbound: Callable
                 ("hb", hb),
             ):
                 socket.connect(at[name])
-            await iopub.wait_connected()
+            await stdin.wait_connected()
+            while wire.unpack(await iopub.receive()).kind != "iopub_welcome":  # it knows of the subscription
+                pass
             assert await hb.request(b"ping") == [b"ping"]
 
             async def ask(socket: trizmq.Dealer, kind: str, content: dict[str, object]) -> Message:
@@ -149,6 +151,7 @@ async def test_ipython_s_kernel_and_our_client(tmp_path: Path, unbound: Callable
 
             events = plain.events()
             plain.connect(at["hb"])
-            assert "CURVE" in (await until(events, trizmq.IncompatiblePeer)).cause
+            await until(events, trizmq.HandshakeFailed)  # whichever side was first to see that the mechanisms differ
+            assert not plain.peers()[0].connected
             assert (await ask(control, "shutdown_request", {"restart": False})).kind == "shutdown_reply"
             await process.wait()
