@@ -84,8 +84,8 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def interop(session: nox.Session) -> None:
-    """Run only the tests against real libzmq peers (pyzmq in processes of its own)."""
-    session.install("-e", ".[test]")
+    """Run only the tests against real libzmq peers (pyzmq in processes of its own), and Jupyter."""
+    session.install("-e", ".[test]", *group("interop"))
     session.run("python", "-m", "pytest", "tests/interop", *session.posargs)
 
 

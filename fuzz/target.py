@@ -3,50 +3,160 @@
 An input begins with three octets of choices, the rest is what the peer sends:
 
     0  the type of our socket, and whether it is the bound side
-    1  how far a well-behaved peer has come before the rest arrives (``BEGINNINGS``)
+    1  how far a well-behaved peer has come before the rest arrives, under which mechanism (``beginnings``)
     2  the sizes of the pieces, and of the batches taken, in the third run
+
+All keys and all that is random is known. So under CURVE the rest can also be what is *in* the boxes: no fuzzer finds one that
+opens, and what comes of an authenticated peer's rubbish is a question of its own.
 
 This file needs no fuzzer, so that the tests run it over the seeds, and a finding can be replayed with a debugger.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache, partial
 
 from tests.wire.harness import COMPATIBLE, SIGNATURE, Outcome, bytewise, config, connected, cut, feed, greeting, ready
+from tests.wire.secure import (
+    CLIENT_KEYS,
+    CX,
+    CX_SECRET,
+    SERVER_KEYS,
+    SX,
+    SX_SECRET,
+    HandClient,
+    HandServer,
+    client_random,
+    server_random,
+)
+from tests.wire.secure import message as seal
 from trizmq.messages import Packed
-from trizmq.wire.commands import make_command, make_error
+from trizmq.wire.commands import make_command, make_error, make_metadata
 from trizmq.wire.connection import Connection
 from trizmq.wire.frames import command_frame
+from trizmq.wire.mechanisms.base import Mechanism, OurSide
+from trizmq.wire.mechanisms.curve import CurveClient, CurveServer
+from trizmq.wire.mechanisms.null import AskingNull, Null
+from trizmq.wire.mechanisms.plain import Credentials, PlainClient, PlainServer
 
 TYPES = list(COMPATIBLE)
 MAX_MESSAGE, MAX_FRAMES, MAX_PROPERTIES, MAX_HANDSHAKE = 4000, 20, 10, 2000
 
 
-def _beginnings(socket_type: str) -> list[bytes]:
+@dataclass(frozen=True)
+class Beginning:
+    """What a peer has said before the rest, what is made of the rest, and what our authenticator says to it."""
+
+    said: bytes = b""
+    mechanism: Callable[[OurSide], Mechanism] = Null
+    wrap: Callable[[bytes], bytes] = bytes
+    status: str = "200"
+
+
+def _curve_server(side: OurSide) -> Mechanism:
+    return CurveServer(side, SERVER_KEYS, server_random())
+
+
+def _curve_client(side: OurSide) -> Mechanism:
+    return CurveClient(side, CLIENT_KEYS, client_random())
+
+
+def _plain_client(side: OurSide) -> Mechanism:
+    return PlainClient(side, Credentials(b"ann", b"secret"))
+
+
+@cache
+def _welcome() -> bytes:
+    """The body of the WELCOME that our server, whose random numbers are known, always answers."""
+    server = _curve_server(OurSide(True, b""))
+    server.receive(HandClient(x_secret=CX_SECRET).hello())
+    (body,) = server.outgoing
+    return body
+
+
+def _sealed(data: bytes, nonce: int, one: Callable[[int, bytes], bytes]) -> bytes:
+    """The texts of MESSAGEs, each after its size in one octet, sealed."""
+    frames = []
+    while data:
+        text, data = data[1 : 1 + data[0]], data[1 + data[0] :]
+        body = one(nonce, text)
+        nonce += 1
+        frames.append(b"\x02" + len(body).to_bytes(8, "big") + body)
+    return b"".join(frames)
+
+
+@cache
+def beginnings(socket_type: str) -> list[Beginning]:
+    """For a socket of this type; as many for all."""
     peer = COMPATIBLE[socket_type].split()[0]
+    metadata = make_metadata([("Socket-Type", peer.encode())])
+    plain, curve = greeting(mechanism=b"PLAIN"), greeting(mechanism=b"CURVE")
+
+    hello = plain + command_frame(make_command(b"HELLO", b"\x03ann\x06secret"))
+    initiate = hello + command_frame(make_command(b"INITIATE", metadata))
+    welcome = plain + command_frame(make_command(b"WELCOME"))
+
+    client, server = HandClient(x_secret=CX_SECRET), HandServer(x_secret=SX_SECRET)
+    server_x, cookie = client.open_welcome(_welcome())
+    assert server_x == SX
+    curve_hello = curve + command_frame(client.hello())
+    curve_welcome = curve + command_frame(server.welcome(CX))
+
+    def say_initiate(told: bytes) -> bytes:
+        return command_frame(client.initiate(server_x, cookie, metadata=told))
+
+    def say_ready(told: bytes) -> bytes:
+        return command_frame(server.ready(CX, told))
+
+    from_client = partial(seal, theirs=SX, secret=CX_SECRET)
+    from_server = partial(seal, theirs=CX, secret=SX_SECRET, prefix=b"CurveZMQMESSAGES")
     return [
-        b"",
-        SIGNATURE,
-        greeting(),
-        greeting(minor=0),
-        greeting() + ready(peer),
-        greeting(minor=0) + ready(peer),
-        SIGNATURE + b"\x01\x05\0\0",  # ZMTP 2.0
-        SIGNATURE + b"\0\x05\x01\0",  # revision 0
-        b"\x01\0",  # ZMTP 1.0
+        Beginning(),
+        Beginning(SIGNATURE),
+        Beginning(greeting()),
+        Beginning(greeting(minor=0)),
+        Beginning(greeting() + ready(peer)),
+        Beginning(greeting(minor=0) + ready(peer)),
+        Beginning(SIGNATURE + b"\x01\x05\0\0"),  # ZMTP 2.0
+        Beginning(SIGNATURE + b"\0\x05\x01\0"),  # revision 0
+        Beginning(b"\x01\0"),  # ZMTP 1.0
+        Beginning(b"", AskingNull),
+        Beginning(greeting(), AskingNull),
+        Beginning(greeting(), AskingNull, status="400"),
+        Beginning(greeting() + ready(peer), AskingNull),
+        Beginning(plain, PlainServer),
+        Beginning(hello, PlainServer),
+        Beginning(hello, PlainServer, status="400"),
+        Beginning(initiate, PlainServer),
+        Beginning(plain, _plain_client),
+        Beginning(welcome, _plain_client),
+        Beginning(welcome + ready(peer), _plain_client),
+        Beginning(curve, _curve_server),
+        Beginning(curve_hello, _curve_server),
+        Beginning(curve_hello, _curve_server, say_initiate),
+        Beginning(curve_hello, _curve_server, say_initiate, "500"),
+        Beginning(curve_hello + say_initiate(metadata), _curve_server),
+        Beginning(curve_hello + say_initiate(metadata), _curve_server, partial(_sealed, nonce=3, one=from_client)),
+        Beginning(curve, _curve_client),
+        Beginning(curve_welcome, _curve_client),
+        Beginning(curve_welcome, _curve_client, say_ready),
+        Beginning(curve_welcome + say_ready(metadata), _curve_client),
+        Beginning(curve_welcome + say_ready(metadata), _curve_client, partial(_sealed, nonce=2, one=from_server)),
     ]
 
 
-BEGINNINGS = len(_beginnings("PAIR"))
+BEGINNINGS = len(beginnings("PAIR"))
 
 
-def new_connection(socket_type: str, server: bool) -> Connection:
+def new_connection(socket_type: str, server: bool, mechanism: Callable[[OurSide], Mechanism] = Null) -> Connection:
     """A connection with limits that short inputs reach."""
     connection = Connection(
         config(
             socket_type,
             server=server,
+            mechanism=mechanism,
             max_message_size=MAX_MESSAGE,
             max_frames=MAX_FRAMES,
             max_properties=MAX_PROPERTIES,
@@ -63,12 +173,13 @@ def check(data: bytes) -> None:
         return
     socket_type = TYPES[data[0] % len(TYPES)]
     server = data[0] >= 128
-    beginnings = _beginnings(socket_type)
-    stream = beginnings[data[1] % len(beginnings)] + data[3:]
+    begun = beginnings(socket_type)[data[1] % BEGINNINGS]
+    stream = begun.said + begun.wrap(data[3:])
     size = data[2] % 16 + 2
 
     def run(chunks: Iterable[bytes], most: int) -> Outcome:
-        outcome = feed(new_connection(socket_type, server), chunks, most, eof=True)
+        connection = new_connection(socket_type, server, begun.mechanism)
+        outcome = feed(connection, chunks, most, eof=True, status=begun.status)
         _check_limits(outcome)
         return outcome
 
@@ -119,6 +230,17 @@ def seeds() -> Iterator[bytes]:
         b"\x04\0" + b"\x05\x03\x04AB",
         b"\x01\0" * (MAX_FRAMES + 1),
         b"\x06\0\x01\x02a\x01a",  # version 1 frames
+        command_frame(make_command(b"HELLO", b"\x03ann\x06secret")),
+        command_frame(make_command(b"WELCOME")) + ready("DEALER"),
+        command_frame(make_command(b"INITIATE", make_metadata([("Socket-Type", b"DEALER")]))),
+        b"\x5eRROR\x03400",
+        command_frame(b"\x5eRROR\x03400"),
+        make_metadata([("Socket-Type", b"DEALER"), ("Identity", b"me")]),
+        b"\x02\0a\x03\x01ab\x02\0c\x08\x02\x05PING\0\0\0",  # texts of MESSAGEs
+        b"\x0d\x02\x09SUBSCRIBEA\x02\xfcb\0",
+        command_frame(HandClient(x_secret=CX_SECRET).hello()),
+        command_frame(HandServer(x_secret=SX_SECRET).welcome(CX)),
+        b"\0\x2a" + seal(3, b"\0a", SX, CX_SECRET) * 2,
         b"\xff" + (300).to_bytes(8, "big") + b"\0" + bytes(299),
     ]
     for beginning in range(BEGINNINGS):

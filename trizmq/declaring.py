@@ -16,8 +16,17 @@ T = TypeVar("T")
 class Option(Generic[T]):
     """One option: a descriptor that checks what is set, and knows its documentation."""
 
-    def __init__(self, default: T, check: Callable[[object], T], zmq: str, doc: str, secret: bool = False) -> None:
+    def __init__(
+        self,
+        default: T,
+        check: Callable[[object], T],
+        zmq: str,
+        doc: str,
+        secret: bool = False,
+        inherited: bool = True,
+    ) -> None:
         self._secret = secret  # a wrong value is not shown: it may be a key
+        self.inherited = inherited  # a context's default holds for it
         self.default = default
         self.check = check
         self.zmq = zmq
@@ -47,9 +56,17 @@ class Option(Generic[T]):
             raise OptionError(f"{self.name}={shown}: {error}") from None
 
 
-def option(*, default: T, check: Callable[[object], T], zmq: str = "", doc: str, secret: bool = False) -> T:
+def option(
+    *,
+    default: T,
+    check: Callable[[object], T],
+    zmq: str = "",
+    doc: str,
+    secret: bool = False,
+    inherited: bool = True,
+) -> T:
     """Declare an option in the body of an :class:`Options` class; to a type checker it is a field of type ``T``."""
-    return cast("T", Option(default, check, zmq, doc, secret))
+    return cast("T", Option(default, check, zmq, doc, secret, inherited))
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(option,))
@@ -75,7 +92,7 @@ class Options:
         """Take the defaults that apply to this type for every option that was not set here."""
         known = declared_options(type(self))
         for name, value in defaults.items():
-            if name in known:
+            if name in known and known[name].inherited:
                 self._option_values.setdefault(name, value)
 
     def _option_changing(self, name: str) -> None:

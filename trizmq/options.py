@@ -76,6 +76,11 @@ class QueueOptions(Options):
     )
 
 
+_SECURITY = (
+    "What secures the connections: ``Null``, ``PlainServer``, ``CurveClient`` ...; None: nothing does. STREAM has none."
+)
+
+
 class SocketOptions(ConnectionOptions, QueueOptions):
     """The options that every socket type has."""
 
@@ -89,7 +94,7 @@ class SocketOptions(ConnectionOptions, QueueOptions):
         default=None,
         check=check_security,
         zmq="ZMQ_MECHANISM",
-        doc="What secures the connections: ``Null``, ``PlainServer``, ``CurveClient`` ...; None: nothing does.",
+        doc=_SECURITY,
         secret=True,
     )
     warn_insecure: bool = option(
@@ -201,9 +206,17 @@ class RouterOptions(HelloOptions):
     )
 
 
+def _no_security(value: object) -> None:
+    if check_security(value) is not None:
+        raise ValueError("a STREAM has no handshake, so no security mechanism: what its peers say is as it comes")
+
+
 class StreamOptions(SocketOptions):
     """For STREAM."""
 
+    security: None = option(
+        default=None, check=_no_security, zmq="ZMQ_MECHANISM", doc=_SECURITY, secret=True, inherited=False
+    )
     stream_notify: bool = option(
         default=True,
         check=boolean,
@@ -317,7 +330,8 @@ def check_defaults(values: Mapping[str, object]) -> dict[str, object]:
     """Check options that are to be defaults for whatever socket type has them."""
     known: dict[str, Option[Any]] = {}
     for holder in _all_holders(SocketOptions):
-        known.update(declared_options(holder))
+        for name, declared in declared_options(holder).items():
+            known.setdefault(name, declared)  # the general one, where a type has its own
     checked: dict[str, object] = {}
     for name, value in values.items():
         if name not in known:

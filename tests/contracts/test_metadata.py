@@ -10,6 +10,7 @@ import trio
 import trio.testing
 
 import trizmq
+from trizmq import auth
 
 from ..runtime.helpers import STREAMS, TRANSPORTS, meet, raw_connection, raw_listener
 
@@ -75,6 +76,38 @@ async def test_every_message_names_its_sender() -> None:
         for _ in range(100):
             peer, frames = await pull.receive_from()
             assert peer.metadata["X-n"] == frames[0]
+
+
+@pytest.mark.parametrize("handled", ["ZAP", "authenticator"])
+async def test_what_an_authenticator_says(handled: str) -> None:
+    """test_metadata: user id and metadata of the ZAP reply are with all frames of a message, also one that waited long."""
+
+    async def say(request: auth.AuthenticationRequest) -> auth.Decision:
+        return auth.Allow("anonymous", {"Hello": b"World"})
+
+    security = trizmq.Null(domain="DOMAIN") if handled == "ZAP" else trizmq.Null(authenticator=say)
+    async with (
+        trizmq.Router(security=security) as router,
+        trizmq.Dealer(routing_id=b"me") as dealer,
+        trio.open_nursery() as nursery,
+    ):
+        if handled == "ZAP":
+            await nursery.start(auth.serve_zap, say)
+        await meet(router, dealer)
+        await dealer.send([b"a", b"b"])
+        poller = trizmq.Poller()
+        poller.register(router)
+        await poller.wait()
+        peer, frames = await router.receive_from()
+        assert frames == [b"me", b"a", b"b"]
+        assert peer.metadata == {
+            "Hello": b"World", "Socket-Type": b"DEALER", "Identity": b"me", "User-Id": b"anonymous"
+        }  # fmt: skip
+        assert (peer.user_id, peer.address.rpartition(":")[0]) == ("anonymous", "127.0.0.1")
+        with pytest.raises(KeyError):
+            peer.metadata["No Such"]
+        assert dealer.peers()[0].user_id == "", "who asked nobody knows nothing"
+        nursery.cancel_scope.cancel()
 
 
 async def test_what_goes_on_the_wire() -> None:

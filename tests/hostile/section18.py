@@ -1,7 +1,7 @@
 """The table of hostile inputs: section 18 of the wire reference, row by row, and what has to come of each.
 
-``test_section18.py`` runs it. Where the outcome is not libzmq's, ``differs`` says why. What concerns parts that are not
-built yet stands in ``LATER``, with the part that it belongs to.
+``test_section18.py`` runs it. Where the outcome is not libzmq's, ``differs`` says why. What is about security is in
+``section18_security.py``. What concerns parts that are not built yet stands in ``LATER``, with the part that it belongs to.
 """
 
 from __future__ import annotations
@@ -346,13 +346,9 @@ APART = {
 
 #: Rows of what is not built yet, and the milestone that builds it.
 LATER = {
-    11: "security: PLAIN, CURVE and a ZAP domain refuse peers before ZMTP 3.0",
     73: "draft socket types: DISH",
     74: "draft socket types: CLIENT, SERVER, GATHER, PEER, CHANNEL",
     75: "draft socket types: DISH",
-    **dict.fromkeys(range(76, 83), "security: PLAIN"),
-    **dict.fromkeys(range(83, 97), "security: CURVE"),
-    **dict.fromkeys(range(97, 99), "security: ZAP"),
     99: "draft socket types: UDP",
     100: "transports: ZeroMQ over WebSocket",
 }

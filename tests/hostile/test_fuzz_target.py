@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from fuzz import target
-from tests.wire.harness import Outcome
+from tests.wire.harness import Outcome, feed
 
 
 def test_seeds() -> None:
     for seed in target.seeds():
         target.check(seed)
+
+
+def test_every_mechanism_is_reached() -> None:
+    """As far as traffic, in each role: what a fuzzer changes then is the rest."""
+    reached = set()
+    for begun in target.beginnings("ROUTER"):
+        outcome = feed(target.new_connection("ROUTER", True, begun.mechanism), [begun.said], status=begun.status)
+        if outcome.ready:
+            reached.add(begun.mechanism)
+    assert reached == {begun.mechanism for begun in target.beginnings("ROUTER")}
+    assert len(reached) == 6
+
+
+def test_what_is_in_the_boxes_arrives() -> None:
+    sealing = [begun for begun in target.beginnings("ROUTER") if isinstance(begun.wrap, partial)]
+    assert len(sealing) == 2
+    for begun in sealing:
+        stream = begun.said + begun.wrap(b"\x02\0a\x03\x01bc\x02\0d")
+        connection = target.new_connection("ROUTER", True, begun.mechanism)
+        assert feed(connection, [stream], status="200").messages == [b"a", [b"bc", b"d"]]
 
 
 def test_check_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,7 @@ from tests.hostile.section18 import (
 )
 from tests.hostile.section18 import greeting as whole_greeting
 from tests.hostile.section18 import ready as ready_frame
+from tests.hostile.section18_security import NUMBERS as SECURITY
 from tests.runtime.helpers import RawPeer, message, raw_connection, raw_listener
 from trizmq.patterns.router import Router as RouterPattern
 
@@ -54,8 +55,8 @@ CLASSES: dict[str, type[Any]] = {
     "PUSH": trizmq.Push,
 }
 #: The good peer of each.
-GOOD: dict[str, Callable[[], Any]] = {
-    "ROUTER": lambda: trizmq.Dealer(routing_id=b"good"),
+GOOD: dict[str, Callable[..., Any]] = {
+    "ROUTER": lambda **options: trizmq.Dealer(routing_id=b"good", **options),
     "REP": trizmq.Req,
     "PULL": trizmq.Push,
     "DEALER": trizmq.Dealer,
@@ -68,7 +69,7 @@ GOOD: dict[str, Callable[[], Any]] = {
 
 
 def test_every_row_has_its_place() -> None:
-    numbers = [{row.number for row in BUILT}, set(APART), set(LATER)]
+    numbers = [{row.number for row in BUILT}, SECURITY, set(APART), set(LATER)]
     assert set().union(*numbers) == set(range(1, 101))
     assert sum(map(len, numbers)) == 100
     assert all(globals()[test].__doc__.startswith(f"{number}: ") for number, test in APART.items())
@@ -123,12 +124,18 @@ class Stage:
 
 
 @asynccontextmanager
-async def on_stage(ours: str) -> AsyncIterator[Stage]:
+async def on_stage(
+    ours: str, security: trizmq.Security | None = None, theirs: trizmq.Security | None = None
+) -> AsyncIterator[Stage]:
     """A stream of a good peer all the while. At the end: it is complete, and its connection is the first one."""
-    options = {"handshake_timeout": HANDSHAKE_TIMEOUT, "max_message_size": MAX_MESSAGE_SIZE}
+    options: dict[str, Any] = {
+        "handshake_timeout": HANDSHAKE_TIMEOUT,
+        "max_message_size": MAX_MESSAGE_SIZE,
+        "security": security,
+    }
     sends = ours in ("PUB", "XPUB", "PUSH")
     over = False
-    good: Any = GOOD[ours]()
+    good: Any = GOOD[ours](security=theirs)
     async with (
         CLASSES[ours](**options) as socket,
         good,
@@ -204,18 +211,27 @@ async def test_section18(ours: str) -> None:
 async def run(row: Row, stage: Stage) -> None:
     drops = dict(stage.socket.statistics().drops)
     stage.delivered.clear()
-    gc.collect()
-    tracemalloc.reset_peak()
-    before = tracemalloc.get_traced_memory()[0]
-    sent = sum(len(segment) for segment in row.sends if segment)
-    with trio.fail_after(TIME):
-        async with raw_connection(stage.endpoint) as bad:
-            address = "{}:{}".format(*bad.stream.socket.getsockname())  # type: ignore[attr-defined]  # tcp
-            await act(row, bad, stage, address)
-    assert tracemalloc.get_traced_memory()[1] - before < MEMORY + 4 * sent
+    async with bounded(sum(len(segment) for segment in row.sends if segment)), raw_connection(stage.endpoint) as bad:
+        await act(row, bad, stage, address_of(bad))
     now = stage.socket.statistics().drops
     changes = {reason: now[reason] - drops.get(reason, 0) for reason in now if now[reason] != drops.get(reason, 0)}
     assert changes == (row.outcome.drops if isinstance(row.outcome, Serves) else {})
+
+
+@asynccontextmanager
+async def bounded(sent: int) -> AsyncIterator[None]:
+    """One input must not take more time or memory than this."""
+    gc.collect()
+    tracemalloc.reset_peak()
+    before = tracemalloc.get_traced_memory()[0]
+    with trio.fail_after(TIME):
+        yield
+    assert tracemalloc.get_traced_memory()[1] - before < MEMORY + 4 * sent
+
+
+def address_of(bad: RawPeer) -> str:
+    """What our events call it."""
+    return "{}:{}".format(*bad.stream.socket.getsockname())  # type: ignore[attr-defined]  # tcp
 
 
 async def act(row: Row, bad: RawPeer, stage: Stage, address: str) -> None:

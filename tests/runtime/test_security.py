@@ -590,6 +590,27 @@ async def test_a_context_gives_its_sockets_security() -> None:
                 await until(lambda: pull.peers()[0].mechanism == CURVE)
 
 
+async def test_a_stream_has_no_mechanism(caplog: pytest.LogCaptureFixture) -> None:
+    """Asking for one is an error at once; what a context gives to its other sockets does not concern it."""
+    for value in (server(CURVE, auth.allow_any), client(PLAIN), trizmq.Null()):
+        with pytest.raises(OptionError, match=r"security=<\w+>: a STREAM has no handshake"):
+            trizmq.Stream(security=value)  # type: ignore[arg-type]
+    async with (
+        trizmq.Context(security=server(CURVE, auth.allow_any)) as context,
+        context.socket(trizmq.Stream) as stream,
+        context.socket(trizmq.Pull) as pull,
+    ):
+        assert stream.security is None
+        assert pull.security is not None
+        with pytest.raises(OptionError, match="a STREAM has no handshake"):
+            stream.security = client(CURVE)  # type: ignore[assignment]
+        endpoint = await stream.bind("tcp://*:*")
+        async with raw_connection(endpoint.replace("0.0.0.0", "127.0.0.1")) as raw:
+            await raw.stream.send_all(b"hello")
+            assert [(await stream.receive())[1], (await stream.receive())[1]] == [b"", b"hello"]
+    assert "without security" not in caplog.text, "it could not have any"
+
+
 async def test_new_keys_hold_from_the_next_connection_on() -> None:
     """Those who are in stay; the handshake under way ends as it began, with whom it began to ask."""
     waiting, go = trio.Event(), trio.Event()

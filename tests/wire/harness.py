@@ -115,11 +115,18 @@ class Outcome:
 
 
 def feed(
-    connection: Connection, chunks: Iterable[bytes], most: int = 1000, *, eof: bool = False, short: bool = False
+    connection: Connection,
+    chunks: Iterable[bytes],
+    most: int = 1000,
+    *,
+    eof: bool = False,
+    short: bool = False,
+    status: str = "",
 ) -> Outcome:
     """Run a connection like an engine: chunk by chunk, taking everything there is, until an error.
 
-    ``short``: as a receiver that reads for itself, by the short way where there is one.
+    ``short``: as a receiver that reads for itself, by the short way where there is one. ``status``: what an authenticator
+    answers, at once; empty: it never does.
     """
     outcome = Outcome()
     try:
@@ -128,6 +135,8 @@ def feed(
                 outcome.messages.append(message)
                 continue
             connection.receive_data(chunk)
+            if status and connection.authenticating:
+                connection.authenticated(status)
             while connection.has_input:
                 batch = connection.next_batch(most)
                 assert len(batch) <= most

@@ -12,15 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.wire.harness import feed
-from tests.wire.secure import client_random, curve_client, curve_server, server_random
+from tests.wire.harness import feed, greeting
+from tests.wire.secure import client_random, curve_client, curve_pair, curve_server, server_random
 from trizmq.errors import RemoteProtocolError
 from trizmq.messages import Packed
+from trizmq.wire.commands import make_error
 from trizmq.wire.connection import Connection
-from trizmq.wire.frames import LONG, parse_header
+from trizmq.wire.frames import LONG, command_frame, parse_header
 
 CLIENT_SAYS: list[Packed] = [b"hello", [b"two", b"", b"frames"], b"x" * 300, b"last"]
 SERVER_SAYS: list[Packed] = [b"world", [b"and", b"more"], b"y" * 300, b"end"]
+
+GREETING = greeting(mechanism=b"CURVE")
 
 Tamper = Callable[[int, bytes], bytes]  # (number of the frame in the conversation, frame) -> frame
 
@@ -51,7 +54,10 @@ def frames_of(data: bytes) -> Iterator[bytes]:
 
 
 def converse(tamper: Tamper) -> Conversation:
-    """A handshake, messages both ways, a PING and its PONG, more messages; the greetings are not tampered with."""
+    """A handshake, messages both ways, a PING and its PONG, more messages; the greetings are not tampered with.
+
+    All is read as by a receiver that reads for itself: by ``Connection.whole``, if that should ever take it.
+    """
     client, server = curve_client(random=client_random()), curve_server(random=server_random())
     told = Conversation()
     client.start()
@@ -67,7 +73,7 @@ def converse(tamper: Tamper) -> Conversation:
             number = len(told.frames)
             told.frames.append(frame)
             told.before.append((target is server, len(heard)))
-            outcome = feed(target, [tamper(number, frame)])
+            outcome = feed(target, [tamper(number, frame)], short=True)
             heard += outcome.messages
             if outcome.sent:
                 reply.append(outcome.sent)
@@ -146,6 +152,77 @@ def test_every_bit() -> None:
     for number, at in BYTES:
         for bit in range(8):
             check(number, flip(at, bit), at)
+
+
+@pytest.mark.parametrize("to_server", [True, False])
+def test_every_bit_of_the_greetings(to_server: bool) -> None:
+    """Nothing protects them, and some of their bits mean nothing; but no change makes traffic that is not sealed."""
+    outcomes = set()
+    for at in range(64):
+        for bit in range(8):
+            client, server = curve_client(random=client_random()), curve_server(random=server_random())
+            ended = not meet(client, server, to_server, at, bit)
+            outcomes.add((ended, client.ready, server.ready))
+            if ended or not (client.ready and server.ready):
+                continue
+            assert client.sealed
+            assert server.sealed
+            for source, target in ((client, server), (server, client)):
+                data = b"".join(source.encode([b"hello"]))
+                assert b"hello" not in data
+                assert feed(target, [data], short=True).messages == [b"hello"]
+    assert {(False, True, True), (True, False, False)} <= outcomes
+    assert all(ended or client == server for ended, client, server in outcomes)
+
+
+def meet(client: Connection, server: Connection, to_server: bool, at: int, bit: int) -> bool:
+    """Let them shake hands; one bit of what goes one way is changed. False: a connection noticed."""
+    passed = 0
+    client.start()
+    server.start()
+    try:
+        while True:
+            said = {True: client.data_to_send(), False: server.data_to_send()}
+            if not any(said.values()):
+                return True
+            data = said[to_server]
+            if passed <= at < passed + len(data):
+                said[to_server] = flip(at - passed, bit)(data)
+            passed += len(data)
+            client.receive_data(said[False])
+            server.receive_data(said[True])
+            if server.authenticating:
+                server.authenticated("200")
+    except RemoteProtocolError:
+        return False
+
+
+@pytest.mark.parametrize("heard", [0, 1])
+@pytest.mark.parametrize("to_server", [True, False])
+def test_every_bit_of_an_error(to_server: bool, heard: int) -> None:
+    """In place of a command of the handshake; whatever becomes of it, it lets nobody in."""
+    error = command_frame(make_error("400"))
+    for at in range(-1, len(error)):
+        for bit in range(8):
+            client, server = curve_client(random=client_random()), curve_server(random=server_random())
+            target = server if to_server else client
+            target.start()
+            target.receive_data(GREETING)
+            if heard:
+                # HELLO to the server, WELCOME to the client
+                target.receive_data(WHOLE.frames[0 if to_server else 1])
+            outcome = feed(target, [error if at < 0 else flip(at, bit)(error)], eof=True, status="200")
+            assert outcome.error
+            assert not target.ready
+
+
+def test_the_short_way_takes_nothing_that_is_sealed() -> None:
+    client, server = curve_pair()
+    for source, target in ((client, server), (server, client)):
+        data = b"".join(source.encode([b"hello"]))
+        assert target.whole(data) is None
+        assert target.whole(b"\0\5hello") is None, "nor what is not"
+        assert feed(target, [data], short=True).messages == [b"hello"]
 
 
 @pytest.mark.deadline(180)

@@ -89,7 +89,7 @@ class Listener:
     def _warn_if_exposed(self) -> None:
         core = self._core
         security = core.security
-        if core.warned or not core.options.warn_insecure or not _reached_by_others(self.endpoint):
+        if core.warned or core.pattern.raw or not core.options.warn_insecure or not _reached_by_others(self.endpoint):
             return
         if security.mechanism == "PLAIN":
             what = "with PLAIN: who is on the way can read the passwords, and read and change what is said"
