@@ -24,6 +24,23 @@ Frame: TypeAlias = bytes | bytearray | memoryview
 Sendable: TypeAlias = Frame | Sequence[Frame]
 
 
+class Run(list[Packed]):
+    """Messages that the same peers get, one after the other; once handed out it is only read.
+
+    Whoever encodes it keeps here what it encoded it with and the buffers, so that it is done once for all its peers.
+    """
+
+    __slots__ = ("buffers", "encoder")
+
+    encoder: object
+    buffers: list[bytes]
+
+    def __init__(self, messages: Iterable[Packed] = ()) -> None:
+        super().__init__(messages)
+        self.encoder = None
+        self.buffers = []
+
+
 def pack(message: Sendable) -> Packed:
     """Check a message given by the application and bring it into packed form.
 

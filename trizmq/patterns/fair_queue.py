@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeAlias
 
-from ..messages import Packed
+from ..messages import Packed, Run
 from ..options import SocketOptions
 from .base import Drop, Pattern, Peer
 
@@ -167,13 +167,16 @@ class _NoPipe:
 
     __slots__ = ()
     has_room = False
-    queued = 0
+    room = queued = 0
 
     def put(self, message: Packed) -> bool:
         return False
 
     def put_newest(self, message: Packed) -> int:
         return 0
+
+    def put_run(self, run: Run, *, write: bool) -> None:
+        pass
 
     def push(self, message: Packed) -> None:
         pass

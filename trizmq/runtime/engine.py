@@ -11,7 +11,7 @@ import outcome
 import trio
 
 from ..errors import RemoteProtocolError
-from ..messages import Packed
+from ..messages import Packed, Run
 from ..transports.base import Buffer, Link, PollableLink
 from ..wire.connection import Connection
 from ..wire.raw import RawConnection
@@ -64,7 +64,7 @@ class Engine:
         "_pollable",
         "_pulse",
         "_rest",
-        "_rest_message",
+        "_rest_messages",
         "_room_event",
         "_scope",
         "_sealed",
@@ -94,7 +94,7 @@ class Engine:
         self._idle = False  # the writer waits for messages: the link may be written to by others
         self._last_write = 0.0
         self._rest: Buffer = b""  # what a direct write could not write; goes before everything else
-        self._rest_message: Packed | None = None  # the message that it belongs to
+        self._rest_messages: list[Packed] = []  # those that it belongs to
         self._control = b""  # commands that wait for the writer
         self._room_event = trio.Event()
         self._broken: Exception | None = None
@@ -112,11 +112,6 @@ class Engine:
     def heard(self) -> float:
         """When something last came in, by Trio's clock."""
         return self._pulse.last_heard if self._pulse is not None else trio.current_time()
-
-    @property
-    def in_part(self) -> int:
-        """1 while a message that was written directly has gone out in part: it is in no queue, and not sent."""
-        return int(self._rest_message is not None)
 
     @property
     def was_cut(self) -> bool:
@@ -150,10 +145,10 @@ class Engine:
         with self._scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._write, name=f"trizmq writer {self._link.address}")
-                outbound.direct = self._write_now
+                outbound.direct, outbound.direct_run = self._write_now, self._write_run_now
                 # captured, so that the peer's fault leaves as itself and not as a group of one
                 end = await outcome.acapture(self._read, inbound, pulse)
-                outbound.direct = None
+                outbound.direct = outbound.direct_run = None
                 inbound.on_room = None
                 nursery.cancel_scope.cancel()
             self._idle = False
@@ -322,14 +317,13 @@ class Engine:
             except trio.BrokenResourceError as error:
                 # the reader goes on: the system may still hold messages that the peer sent before it closed
                 self._broken = error
-                outbound.direct = None
+                outbound.direct = outbound.direct_run = None
                 self._on_write_failed()
                 return
 
     async def _write_batch(self, batch: list[Packed], outbound: Pipe) -> None:
         link, counters = self._link, self._counters
         first: list[Buffer] = []
-        rest_message = self._rest_message
         if self._rest:
             first.append(self._rest)
             self._rest = b""
@@ -337,38 +331,48 @@ class Engine:
             first.append(self._control)
             self._control = b""
         body = self._connection.encode(batch) if batch else []
+        begun, self._rest_messages = self._rest_messages, []
         before = link.bytes_sent
         try:
             await link.send([*first, *body] if first else body)
         except BaseException:
             # cancelled or broken: this link is not written to any more, so a message cut in two is as good as unsent
-            self._put_back(batch, rest_message, link.bytes_sent - before - sum(map(len, first)), outbound)
+            self._put_back(begun, batch, link.bytes_sent - before, first, outbound)
             raise
         finally:
-            self._rest_message = None
             self._last_write = perf_counter()
             counters.bytes_sent += link.bytes_sent - before
-        counters.messages_sent += len(batch) + (rest_message is not None)
+        if begun:
+            batch = begun + batch
+        counters.messages_sent += len(batch)
         if batch:
             outbound.release(len(batch))
 
-    def _put_back(self, batch: list[Packed], rest_message: Packed | None, sent: int, outbound: Pipe) -> None:
-        """``sent`` bytes of the encoded batch went out; negative: not even all of what stood before it."""
-        rest_unsent = rest_message is not None and sent < 0
+    def _put_back(
+        self, begun: list[Packed], batch: list[Packed], sent: int, first: list[Buffer], outbound: Pipe
+    ) -> None:
+        """``sent`` bytes went out: of what was ``begun``, which stands in ``first``, and of the batch behind that."""
+        whole = self._whole(batch, sent - sum(map(len, first)))
+        if begun and not whole:
+            # of what had begun a part was written before
+            whole = self._whole(begun, sent + sum(map(self._size, begun)) - len(first[0])) - len(begun)
+        unsent = (begun + batch)[whole + len(begun) :]
+        self._counters.messages_sent += whole + len(begun)
+        outbound.release(whole + len(begun))
+        outbound.restore(unsent)
+
+    def _whole(self, messages: list[Packed], sent: int) -> int:
+        """How many of these messages have gone out whole with so many bytes."""
         whole = 0
-        for message in batch:
-            sent -= sum(map(len, self._connection.encode([message])))
+        for message in messages:
+            sent -= self._size(message)
             if sent < 0:
                 break
             whole += 1
-        self._counters.messages_sent += whole + (rest_message is not None and not rest_unsent)
-        outbound.release(whole)
-        unsent = batch[whole:]
-        if rest_unsent and rest_message is not None:
-            # written directly, in part: its credit was given back then
-            outbound.charge()
-            unsent.insert(0, rest_message)
-        outbound.restore(unsent)
+        return whole
+
+    def _size(self, message: Packed) -> int:
+        return sum(map(len, self._connection.encode([message])))
 
     def _write_now(self, message: Packed) -> bool:
         """Called by the pipe for a message that finds it empty: write it from the sender's task if the engine is idle."""
@@ -381,21 +385,30 @@ class Engine:
         if self._sealed and (len(message) if isinstance(message, bytes) else max(map(len, message))) >= _LARGE:
             return False
         buffers = self._connection.encode([message])
-        return len(buffers) == 1 and self._send_directly(buffers[0], message, now)
+        return len(buffers) == 1 and self._send_directly(buffers[0], [message], now)
+
+    def _write_run_now(self, run: Run) -> bool:
+        """The same for a run, which others get too: it is encoded once for all that are not sealed."""
+        if not self._idle or self._sealed:
+            return False
+        encode = self._connection.encode
+        if run.encoder is not encode:
+            run.encoder, run.buffers = encode, encode(run)
+        return len(run.buffers) == 1 and self._send_directly(run.buffers[0], run, perf_counter())
 
     def _send_control(self, data: bytes) -> None:
         """Send a command: at once if nothing is under way, else in front of the next batch."""
         if self._finished:
             return
         # What waits goes first: sealed commands must arrive in the order in which they were sealed.
-        if not (self._idle and not self._control and self._send_directly(data, None, perf_counter())):
+        if not (self._idle and not self._control and self._send_directly(data, [], perf_counter())):
             assert self._outbound is not None
             self._control += data
             if len(self._control) > _MOST_CONTROL:
                 raise RemoteProtocolError("the peer sends PING after PING and reads no PONG")
             self._outbound.nudge()
 
-    def _send_directly(self, buffer: Buffer, message: Packed | None, now: float) -> bool:
+    def _send_directly(self, buffer: Buffer, messages: list[Packed], now: float) -> bool:
         try:
             sent = self._link.send_now(buffer)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -405,10 +418,13 @@ class Engine:
         self._last_write = now
         self._counters.bytes_sent += sent
         if sent < len(buffer):
-            self._rest, self._rest_message = memoryview(buffer)[sent:], message
+            whole = self._whole(messages, sent)
+            self._rest, self._rest_messages = memoryview(buffer)[sent:], messages[whole:]
             self._idle = False
             assert self._outbound is not None
+            self._outbound.charge(len(messages) - whole)
             self._outbound.nudge()
-        elif message is not None:
-            self._counters.messages_sent += 1
+            self._counters.messages_sent += whole
+        else:
+            self._counters.messages_sent += len(messages)
         return True

@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import trio
 
-from ..messages import Packed
+from ..messages import Packed, Run
 from .byte_count import ByteCount
 
 UNLIMITED = 1 << 62
@@ -39,6 +39,7 @@ class Pipe:
         "_send_channel",
         "_starved",
         "direct",
+        "direct_run",
         "on_data",
         "on_replaced",
         "on_room",
@@ -68,6 +69,8 @@ class Pipe:
         self.on_replaced: Callable[[int], None] | None = None
         #: Offered a message that finds the pipe empty; True: it was written at once and need not be queued.
         self.direct: Callable[[Packed], bool] | None = None
+        #: The same for a run of messages.
+        self.direct_run: Callable[[Run], bool] | None = None
 
     # ---- the writing side
 
@@ -91,6 +94,13 @@ class Pipe:
             return True
         self._starved = True
         return False
+
+    def put_run(self, run: Run, *, write: bool) -> None:
+        """Append messages that the caller has seen to be within ``room``; with ``write`` they may be written at once."""
+        if write and self._open is None and self.direct_run is not None and self.direct_run(run):
+            self.released += len(run)
+        else:
+            self.put_batch(list(run))
 
     def put_newest(self, message: Packed) -> int:
         """Append a message, at the limit in place of the oldest that waits; the number of messages that were lost for it.
@@ -291,12 +301,12 @@ class Pipe:
             if self.on_room is not None:
                 self.on_room()
 
-    def charge(self) -> None:
-        """Count one message as taken that was released too early."""
-        self.released -= 1
-        self._most -= 1
+    def charge(self, count: int = 1) -> None:
+        """Count messages as taken, and not released, that ``direct`` or ``direct_run`` has begun to write."""
+        self.released -= count
+        self._most -= count
         if self._bytes is not None:
-            self._bytes.charge()
+            self._bytes.charge(count)
 
     def restore(self, messages: list[Packed]) -> None:
         """Put messages that were taken and not released back in front of all others."""
