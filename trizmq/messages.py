@@ -50,8 +50,16 @@ def pack(message: Sendable) -> Packed:
         TypeError: a frame is no bytes-like object; the text names its type and position.
         ValueError: the sequence is empty.
     """
-    if type(message) is bytes:
-        return message
+    kind = type(message)
+    if kind is bytes:
+        return message  # type: ignore[return-value]  # mypy does not narrow by type()
+    if kind is list or kind is tuple:  # a short way for what most messages of several frames are
+        for frame in message:
+            if type(frame) is not bytes:
+                break
+        else:
+            if 1 < len(message) <= MOST_FRAMES:
+                return list(message)  # type: ignore[arg-type]
     if isinstance(message, (bytes, bytearray, memoryview)):
         return bytes(message)
     if isinstance(message, str):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 import trizmq
 from tests.runtime.helpers import STREAMS, TRANSPORTS, run_alone
@@ -86,7 +87,7 @@ def network() -> Iterator[MemoryNetwork]:
 
 
 @pytest.mark.parametrize("how", ["closed", "cut", "cancelled"])
-async def test_the_end_comes_in_the_middle(network: MemoryNetwork, how: str) -> None:
+async def test_the_end_comes_in_the_middle(network: MemoryNetwork, how: str, autojump_clock: MockClock) -> None:
     """What was held back is sent, or dropped and counted."""
     sub = trizmq.Sub()
     async with sub:

@@ -223,4 +223,4 @@ class FairQueuing(Pattern):
 def prepend_routing_id(peer: Peer, batch: list[Packed]) -> list[Packed]:
     """Admit a batch with the peer's routing id in front of each message (ROUTER, STREAM)."""
     routing_id = peer.routing_id
-    return [[routing_id, message] if isinstance(message, bytes) else [routing_id, *message] for message in batch]
+    return [[routing_id, *message] if type(message) is list else [routing_id, message] for message in batch]  # type: ignore[list-item]
