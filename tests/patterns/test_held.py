@@ -41,7 +41,9 @@ def test_the_first_goes_at_once_and_what_follows_as_one(pub: Rig[Pub]) -> None:
     assert [peer.outlet.messages for peer in peers] == [[b"1"]] * 3
     pub.send(b"2", [b"3", b"x"], b"4")
     assert [peer.outlet.messages for peer in peers] == [[b"1"]] * 3
+    assert pub.pattern.held_back == 3
     assert pub.pattern.flush(write=True)
+    assert pub.pattern.held_back == 0
     assert [peer.outlet.messages for peer in peers] == [[b"1", b"2", [b"3", b"x"], b"4"]] * 3
     assert not pub.pattern.flush(write=True)
 

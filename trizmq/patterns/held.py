@@ -8,7 +8,7 @@ from ..messages import Run
 from .base import Peer
 
 # What a run saves has long been saved with this many messages, and is not worth looking at each queue with less than these.
-_LONGEST = 256
+LONGEST = 256
 _SHORTEST = 16
 
 
@@ -37,7 +37,7 @@ class Held:
         roomy = [room for room in rooms if room >= least]
         if not roomy:
             return False
-        self.most = min(*roomy, _LONGEST)
+        self.most = min(*roomy, LONGEST)
         if len(roomy) == len(rooms):
             self._quick, self.slow = peers, ()
         else:

@@ -202,6 +202,11 @@ class Pub(Pattern):
             if not peer.outbound.put(message):
                 self.drop(DropReason.SEND_HWM, peer, 1)
 
+    @property
+    def held_back(self) -> int:
+        """How many messages are held back."""
+        return len(self._held.run)
+
     def flush(self, *, write: bool = False) -> bool:
         return self._held.flush(write=write)
 
