@@ -6,6 +6,7 @@ import contextlib
 import math
 from collections.abc import Callable
 from time import perf_counter
+from typing import cast
 
 import outcome
 import trio
@@ -82,7 +83,7 @@ class Engine:
     ) -> None:
         self._link = link
         # the link, if others than the reader can read from it
-        self._pollable = link if isinstance(link, PollableLink) else None
+        self._pollable = _pollable(link)
         self._lease = lease or Lease()
         self._connection = connection
         self._counters = counters
@@ -428,3 +429,8 @@ class Engine:
         else:
             self._counters.messages_sent += len(messages)
         return True
+
+
+def _pollable(link: Link) -> PollableLink | None:
+    # isinstance() of a protocol takes 20 µs, a twentieth of what it takes to accept a connection
+    return cast("PollableLink", link) if hasattr(link, "receive_now") else None
