@@ -243,6 +243,53 @@ async def test_a_run_cut_anywhere_is_put_back_from_there(room: int, more: int, e
     assert run == [b"first", [b"second", b""], b"3"]
 
 
+async def test_the_writer_starts_when_something_is_left_for_it(nursery: trio.Nursery) -> None:
+    """Also on a second connection, whose pipe has had a writer; and a nudge is enough."""
+    rig = Rig()
+    for number in range(3):
+        engine = rig.engine()
+        await rig.shake(engine)
+        finished = trio.Event()
+
+        async def exchange(engine: Engine = engine, finished: trio.Event = finished) -> None:
+            await engine.exchange(rig.outbound, rig.inbound)
+            finished.set()
+
+        nursery.start_soon(exchange)
+        await trio.testing.wait_all_tasks_blocked()
+        rig.outbound.put(b"directly")
+        await trio.testing.wait_all_tasks_blocked()
+        assert rig.outbound.on_data is not None, "no writer"
+        if number == 1:
+            rig.outbound.nudge()
+        rig.link.room = 2
+        rig.outbound.put(b"in part")
+        await trio.testing.wait_all_tasks_blocked()
+        assert rig.outbound.on_data is None
+        rig.link.give_room(float("inf"))
+        await trio.testing.wait_all_tasks_blocked()
+        assert rig.link.written == message(b"directly") + message(b"in part")
+        rig.link.feed(b"")
+        await finished.wait()
+        rig.link = FakeLink()
+    nursery.cancel_scope.cancel()
+
+
+async def test_cut_before_the_writer_of_a_rest_has_started() -> None:
+    rig = Rig()
+    engine = rig.engine()
+    await rig.shake(engine)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(engine.exchange, rig.outbound, rig.inbound)
+        await trio.testing.wait_all_tasks_blocked()
+        rig.link.room = 4
+        rig.outbound.put(b"directly")
+        engine.cut()
+    assert rig.left() == [b"directly"]
+    assert rig.counters.messages_sent == 0
+    assert rig.outbound.queued == 1
+
+
 async def test_a_run_is_encoded_once(nursery: trio.Nursery) -> None:
     rigs = [Rig(), Rig()]
     for rig in rigs:

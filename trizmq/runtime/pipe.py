@@ -344,8 +344,15 @@ class Pipe:
             self._open = []
             if self._send_channel is not None:
                 self._send()
+            if self.on_data is not None:
+                self.on_data()
 
     # ---- both
+
+    @property
+    def has_batch(self) -> bool:
+        """Whether ``take`` would give anything, be it the empty batch of a nudge."""
+        return self._open is not None
 
     @property
     def queued(self) -> int:
