@@ -24,6 +24,23 @@ Frame: TypeAlias = bytes | bytearray | memoryview
 Sendable: TypeAlias = Frame | Sequence[Frame]
 
 
+class Run(list[Packed]):
+    """Messages that the same peers get, one after the other; once handed out it is only read.
+
+    Whoever encodes it keeps here what it encoded it with and the buffers, so that it is done once for all its peers.
+    """
+
+    __slots__ = ("buffers", "encoder")
+
+    encoder: object
+    buffers: list[bytes]
+
+    def __init__(self, messages: Iterable[Packed] = ()) -> None:
+        super().__init__(messages)
+        self.encoder = None
+        self.buffers = []
+
+
 def pack(message: Sendable) -> Packed:
     """Check a message given by the application and bring it into packed form.
 
@@ -33,8 +50,16 @@ def pack(message: Sendable) -> Packed:
         TypeError: a frame is no bytes-like object; the text names its type and position.
         ValueError: the sequence is empty.
     """
-    if type(message) is bytes:
-        return message
+    kind = type(message)
+    if kind is bytes:
+        return message  # type: ignore[return-value]  # mypy does not narrow by type()
+    if kind is list or kind is tuple:  # a short way for what most messages of several frames are
+        for frame in message:
+            if type(frame) is not bytes:
+                break
+        else:
+            if 1 < len(message) <= MOST_FRAMES:
+                return list(message)  # type: ignore[arg-type]
     if isinstance(message, (bytes, bytearray, memoryview)):
         return bytes(message)
     if isinstance(message, str):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from trizmq.events import DropReason
-from trizmq.messages import Packed
+from trizmq.messages import Packed, Run
 from trizmq.options import SocketOptions
 from trizmq.patterns import Pattern, Peer
 
@@ -31,6 +31,10 @@ class FakeOutlet:
         self.messages.append(message)
         return True
 
+    def put_run(self, run: Run, *, write: bool) -> None:
+        assert 0 < len(run) <= self.room
+        self.messages += run
+
     def put_newest(self, message: Packed) -> int:
         self.messages.append(message)
         first = max(self.written, self.taken)
@@ -52,6 +56,10 @@ class FakeOutlet:
     def discard(self, unwanted: Callable[[Packed], bool]) -> None:
         first = max(self.written, self.taken)
         self.messages[first:] = [message for message in self.messages[first:] if not unwanted(message)]
+
+    @property
+    def room(self) -> int:
+        return self.hwm - self.queued
 
     @property
     def has_room(self) -> bool:

@@ -23,7 +23,7 @@ topics = st.text("ab", max_size=4).map(str.encode)
 def index() -> SubscriptionIndex:
     A.topics.clear()
     B.topics.clear()
-    return SubscriptionIndex()
+    return SubscriptionIndex(lambda: None)
 
 
 # ---- unittest_mtrie
@@ -93,7 +93,7 @@ class Index(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.index = SubscriptionIndex()
+        self.index = SubscriptionIndex(lambda: None)
         self.peers = [FakePeer(str(i)) for i in range(3)]
         self.model: set[tuple[bytes, FakePeer]] = set()
 

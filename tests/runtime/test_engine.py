@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 
-from trizmq.messages import Packed
+from trizmq.messages import Packed, Run
 from trizmq.runtime import engine as engine_module
 from trizmq.runtime.engine import Engine
 from trizmq.runtime.handshake import shake_hands
@@ -207,6 +207,111 @@ async def test_a_direct_write_cut_in_two_is_put_back_unless_it_was_finished(more
     assert rig.left() == [direct, *batch][whole:]
     assert rig.counters.messages_sent == whole
     assert rig.outbound.queued == 3 - whole
+
+
+@pytest.mark.parametrize("ending", ["broken", "end of stream", "all written"])
+@pytest.mark.parametrize("more", range(0, 30, 3))
+@pytest.mark.parametrize("room", range(22))
+async def test_a_run_cut_anywhere_is_put_back_from_there(room: int, more: int, ending: str) -> None:
+    """The credit of what is not written whole is held, and each message is in one place, however far the writer gets."""
+    rig = Rig()
+    engine = rig.engine()
+    await rig.shake(engine)
+    run, batch = Run([b"first", [b"second", b""], b"3"]), [b"fourth", b"fifth"]
+    wire = [message(b"first"), message(b"second", b""), message(b"3"), *map(message, batch)]
+    ends = [sum(map(len, wire[: at + 1])) for at in range(5)]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(engine.exchange, rig.outbound, rig.inbound)
+        await trio.testing.wait_all_tasks_blocked()
+        rig.link.room = room
+        rig.outbound.put_run(run, write=True)
+        assert rig.outbound.queued == 3 - sum(end <= room for end in ends[:3])
+        assert rig.counters.messages_sent == sum(end <= room for end in ends[:3])
+        for one in batch:
+            rig.outbound.put(one)
+        rig.link.room += more
+        rig.link.breaks = ending == "broken"
+        await trio.testing.wait_all_tasks_blocked()
+        if ending == "all written":
+            rig.link.give_room(float("inf"))
+            await trio.testing.wait_all_tasks_blocked()
+        rig.link.feed(b"")
+    whole = 5 if ending == "all written" else sum(end <= more + room for end in ends)
+    assert rig.left() == [*run, *batch][whole:]
+    assert rig.counters.messages_sent == whole
+    assert rig.outbound.queued == 5 - whole
+    assert run == [b"first", [b"second", b""], b"3"]
+
+
+async def test_the_writer_starts_when_something_is_left_for_it(nursery: trio.Nursery) -> None:
+    """Also on a second connection, whose pipe has had a writer; and a nudge is enough."""
+    rig = Rig()
+    for number in range(3):
+        engine = rig.engine()
+        await rig.shake(engine)
+        finished = trio.Event()
+
+        async def exchange(engine: Engine = engine, finished: trio.Event = finished) -> None:
+            await engine.exchange(rig.outbound, rig.inbound)
+            finished.set()
+
+        nursery.start_soon(exchange)
+        await trio.testing.wait_all_tasks_blocked()
+        rig.outbound.put(b"directly")
+        await trio.testing.wait_all_tasks_blocked()
+        assert rig.outbound.on_data is not None, "no writer"
+        if number == 1:
+            rig.outbound.nudge()
+        rig.link.room = 2
+        rig.outbound.put(b"in part")
+        await trio.testing.wait_all_tasks_blocked()
+        assert rig.outbound.on_data is None
+        rig.link.give_room(float("inf"))
+        await trio.testing.wait_all_tasks_blocked()
+        assert rig.link.written == message(b"directly") + message(b"in part")
+        rig.link.feed(b"")
+        await finished.wait()
+        rig.link = FakeLink()
+    nursery.cancel_scope.cancel()
+
+
+async def test_cut_before_the_writer_of_a_rest_has_started() -> None:
+    rig = Rig()
+    engine = rig.engine()
+    await rig.shake(engine)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(engine.exchange, rig.outbound, rig.inbound)
+        await trio.testing.wait_all_tasks_blocked()
+        rig.link.room = 4
+        rig.outbound.put(b"directly")
+        engine.cut()
+    assert rig.left() == [b"directly"]
+    assert rig.counters.messages_sent == 0
+    assert rig.outbound.queued == 1
+
+
+async def test_a_run_is_encoded_once(nursery: trio.Nursery) -> None:
+    rigs = [Rig(), Rig()]
+    for rig in rigs:
+        engine = rig.engine()
+        await rig.shake(engine)
+        nursery.start_soon(engine.exchange, rig.outbound, rig.inbound)
+    await trio.testing.wait_all_tasks_blocked()
+    run = Run([b"1", b"2"])
+    for rig in rigs:
+        rig.outbound.put_run(run, write=True)
+        assert rig.link.written == message(b"1") + message(b"2")
+    buffers = run.buffers
+    assert rigs[0].outbound.queued == 0
+    rigs[0].outbound.put_run(run, write=True)
+    assert run.buffers is buffers
+    rigs[0].outbound.put_run(run, write=False)
+    rigs[0].outbound.put_run(run, write=True)
+    assert rigs[0].outbound.queued == 4, "not at once, not past what waits"
+    large = Run([b"1", bytes(100_000)])
+    rigs[1].outbound.put_run(large, write=True)
+    assert rigs[1].outbound.queued == 2, "large bodies are the writer's"
+    nursery.cancel_scope.cancel()
 
 
 async def test_a_direct_write_cut_in_two_and_the_peer_gone_before_the_writer_runs() -> None:

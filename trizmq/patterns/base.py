@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import ClassVar, Protocol
 
 from ..events import DropReason, PeerInfo
-from ..messages import Packed
+from ..messages import Packed, Run
 from ..options import SocketOptions
 
 
@@ -27,6 +27,12 @@ class Outlet(Protocol):
     def put_newest(self, message: Packed) -> int:
         """Queue a message, at the high-water mark in place of the oldest that waits; how many were lost for it."""
 
+    def put_run(self, run: Run, *, write: bool) -> None:
+        """Queue messages for which the caller has seen that there is ``room``; the run is only read.
+
+        With ``write`` they may be written at once instead.
+        """
+
     def push(self, message: Packed) -> None:
         """Queue a message whatever the high-water mark says: subscriptions, probes, welcome messages."""
 
@@ -35,6 +41,10 @@ class Outlet(Protocol):
 
     def discard(self, unwanted: Callable[[Packed], bool]) -> None:
         """Take out the queued messages that are not wanted any more, of those that the connection has not taken."""
+
+    @property
+    def room(self) -> int:
+        """How many messages ``put`` would take now, for all that is known of their sizes."""
 
     @property
     def has_room(self) -> bool:
@@ -82,6 +92,7 @@ class Peer:
         "drops",
         "identity",
         "inbound",
+        "local",
         "outbound",
         "ready",
         "renew",
@@ -117,6 +128,8 @@ class Peer:
         self.socket_type = ""
         #: Whether it connected to us: then its queue for us may outlive the connection, and not ours for it.
         self.accepted = False
+        #: Whether it is in this process, so that what is queued for it is there to be received at once (inproc).
+        self.local = False
         #: Whether a handshaken connection exists now. The runtime sets it before it calls ``connected``.
         self.connected = False
         #: What a ROUTER calls this peer: given at ``connect``, else the identity, else made by the pattern.
@@ -218,6 +231,13 @@ class Pattern:
 
     def writable(self, peer: Peer) -> None:
         """The peer's outlet, which was full, has room again."""
+
+    def flush(self, *, write: bool = False) -> bool:
+        """Put what was held back into the queues, before anybody looks at them; whether there was any.
+
+        With ``write`` it may be written at once: for a task of the runtime that has nothing else in mind.
+        """
+        return False
 
     # ---- the verbs
 

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeAlias
 
-from ..messages import Packed
+from ..messages import Packed, Run
 from ..options import SocketOptions
 from .base import Drop, Pattern, Peer
 
@@ -167,13 +167,16 @@ class _NoPipe:
 
     __slots__ = ()
     has_room = False
-    queued = 0
+    room = queued = 0
 
     def put(self, message: Packed) -> bool:
         return False
 
     def put_newest(self, message: Packed) -> int:
         return 0
+
+    def put_run(self, run: Run, *, write: bool) -> None:
+        pass
 
     def push(self, message: Packed) -> None:
         pass
@@ -220,4 +223,4 @@ class FairQueuing(Pattern):
 def prepend_routing_id(peer: Peer, batch: list[Packed]) -> list[Packed]:
     """Admit a batch with the peer's routing id in front of each message (ROUTER, STREAM)."""
     routing_id = peer.routing_id
-    return [[routing_id, message] if isinstance(message, bytes) else [routing_id, *message] for message in batch]
+    return [[routing_id, *message] if type(message) is list else [routing_id, message] for message in batch]  # type: ignore[list-item]

@@ -10,6 +10,7 @@ from ..events import DropReason
 from ..messages import Packed
 from ..options import PublisherOptions, XPubOptions
 from .base import Drop, Pattern, Peer
+from .held import Held
 from .subscriptions import SubscriptionIndex
 from .types import COMPATIBLE
 
@@ -33,7 +34,7 @@ class Pub(Pattern):
 
     def __init__(self, drop: Drop, options: PublisherOptions) -> None:
         super().__init__(drop, options)
-        self.index = SubscriptionIndex()
+        self.index = SubscriptionIndex(self._recipients_change)
         #: Those who are connected.
         self._peers: dict[Peer, None] = {}
         #: Called when a subscription was added or removed.
@@ -42,17 +43,29 @@ class Pub(Pattern):
         self._full: Peer | None = None
         #: Those who asked for more than the limits allow, and whose connection is about to end.
         self._excessive: set[Peer] = set()
-        self._match = self.index.match
+        #: Messages are coming thick and fast, and the runtime calls ``flush`` whenever other tasks have had their turn.
+        self.bursting = False
+        #: Called when a message was sent and that is not so; the runtime may set ``bursting``.
+        self.on_burst: Callable[[], None] | None = None
+        self._held = Held()
+        #: Who got the message before, if they are to share a run.
+        self._previous: Collection[Peer] | None = None
+        self._locals = 0
         self.options_changed()
 
     def options_changed(self) -> None:
+        self.flush()
         options = self.options
-        self._special = options.xpub_nodrop or options.drop_oldest or options.invert_matching
+        self._special = options.invert_matching or (options.drop_oldest and not options.xpub_nodrop)
+        self._holds = not (options.send_hwm_bytes or options.conflate)
 
     # ---- the life of a peer
 
     def connected(self, peer: Peer) -> None:
         self._peers[peer] = None
+        if peer.local:
+            self.flush()
+            self._locals += 1
         welcome = self.options.xpub_welcome_message
         if welcome:
             peer.outbound.push(welcome)
@@ -62,6 +75,7 @@ class Pub(Pattern):
         if peer in self._peers:
             self.arrived(peer)
             del self._peers[peer]
+            self._locals -= peer.local
             changed = bool(peer.topics)
             self._unsubscribe(peer)
             self._excessive.discard(peer)
@@ -149,22 +163,74 @@ class Pub(Pattern):
     def send(self, message: Packed) -> bool:
         if self._special:
             return self._send_specially(message)
-        for peer in self._match(message if type(message) is bytes else message[0]):  # type: ignore[arg-type]  # mypy does not narrow by type()
+        frame: bytes = message if type(message) is bytes else message[0]  # type: ignore[assignment]  # mypy does not narrow by type()
+        index = self.index
+        # a Python call less where all topics are of one length
+        peers = index.match(frame) if index.length is None else index.peers.get(frame[: index.length], _NOBODY)
+        held = self._held
+        if peers is held.peers and len(held.run) < held.most:
+            held.run.append(message)
+            if held.slow:
+                self._put(message, held.slow)
+            return True
+        return self._send_first(message, peers)
+
+    def _send_first(self, message: Packed, peers: Collection[Peer]) -> bool:
+        """``send`` a message that is not in one run with the one before.
+
+        In a burst, messages that all have the same recipients are collected to a run, which goes into all their queues, and
+        onto the wire, at once; that it does before anything looks at these queues, or changes who gets what (:meth:`flush`).
+        A run is no longer than the queues have room for when it begins: what has to be dropped is as if it were not.
+        """
+        self.flush()
+        if self._must_wait(peers):
+            return False
+        if self.bursting and peers is self._previous and self._holds and not self._locals:
+            held = self._held
+            if peers and held.begin(peers, patient=self.options.xpub_nodrop):
+                held.run.append(message)
+                self._put(message, held.slow)
+                return True
+        self._previous = peers
+        self._put(message, peers)
+        if not self.bursting and self.on_burst is not None:
+            self.on_burst()
+        return True
+
+    def _put(self, message: Packed, peers: Collection[Peer]) -> None:
+        for peer in peers:
             if not peer.outbound.put(message):
                 self.drop(DropReason.SEND_HWM, peer, 1)
-        return True
+
+    @property
+    def held_back(self) -> int:
+        """How many messages are held back."""
+        return len(self._held.run)
+
+    def flush(self, *, write: bool = False) -> bool:
+        return self._held.flush(write=write)
+
+    def _recipients_change(self) -> None:
+        self.flush()
+        self._previous = None
+
+    def _must_wait(self, peers: Collection[Peer]) -> bool:
+        """Whether one of these is full and ``send`` has to wait for that one (``xpub_nodrop``)."""
+        if self.options.xpub_nodrop:
+            for peer in peers:
+                if not peer.outbound.has_room:
+                    self._full = peer
+                    return True
+            self._full = None
+        return False
 
     def _send_specially(self, message: Packed, only: Peer | None = None) -> bool:
         """``send`` where an option says how; with ``only`` to no other peer than that."""
         peers = self._recipients(message if isinstance(message, bytes) else message[0])
         if only is not None:
             peers = [only] if only in peers else []
-        if self.options.xpub_nodrop:
-            for peer in peers:
-                if not peer.outbound.has_room:
-                    self._full = peer
-                    return False
-            self._full = None
+        if self._must_wait(peers):
+            return False
         drop_oldest = self.options.drop_oldest and not self.options.xpub_nodrop
         for peer in peers:
             if lost := peer.outbound.put_newest(message) if drop_oldest else not peer.outbound.put(message):
@@ -195,6 +261,7 @@ class Pub(Pattern):
         return len(self.index)
 
 
+_NOBODY: dict[Peer, None] = {}
 _SUBSCRIBE_OR_CANCEL = frozenset({b"\1", b"\0"})
 _GONE = -1
 

@@ -7,7 +7,7 @@ with the number of topics, and one dictionary of prefixes does what libzmq's tri
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from ..messages import Packed
 from .base import Peer
@@ -28,6 +28,11 @@ class _Lengths:
             insort(self.distinct, length)
         self._topics[length] = count + 1
 
+    @property
+    def single(self) -> int | None:
+        """The length, if there is one only."""
+        return self.distinct[0] if len(self.distinct) == 1 else None
+
     def remove(self, length: int) -> None:
         count = self._topics.pop(length) - 1
         if count:
@@ -40,34 +45,40 @@ class SubscriptionIndex:
     """The topics of all subscribers. Per peer a topic is a member of a set, as in libzmq: it is there or not, however often
     it was subscribed (a libzmq SUB sends every subscription, but only the last cancellation)."""
 
-    __slots__ = ("_lengths", "_peers", "_subscribers")
+    __slots__ = ("_before_change", "_lengths", "_subscribers", "length", "peers")
 
-    def __init__(self) -> None:
+    def __init__(self, before_change: Callable[[], object]) -> None:
+        #: Called before what ``match`` has given is out of date.
+        self._before_change = before_change
         #: Who subscribed to each topic, in the order of subscription.
-        self._peers: dict[bytes, dict[Peer, None]] = {}
+        self.peers: dict[bytes, dict[Peer, None]] = {}
         self._lengths = _Lengths()
+        #: The length of all topics, if they are of one: who wants a frame is then ``peers.get(frame[:length])``.
+        self.length: int | None = None
         #: How many peers have any topic.
         self._subscribers = 0
 
     def __len__(self) -> int:
         """The number of distinct topics."""
-        return len(self._peers)
+        return len(self.peers)
 
     def __contains__(self, topic: bytes) -> bool:
-        return topic in self._peers
+        return topic in self.peers
 
     def add(self, topic: bytes, peer: Peer) -> bool:
         """Subscribe the peer. True if it is the first for this topic."""
         topics = peer.topics
         if topic in topics:
             return False
+        self._before_change()
         if not topics:
             self._subscribers += 1
         topics[topic] = None
-        peers = self._peers.get(topic)
+        peers = self.peers.get(topic)
         if peers is None:
-            self._peers[topic] = {peer: None}
+            self.peers[topic] = {peer: None}
             self._lengths.add(len(topic))
+            self.length = self._lengths.single
             return True
         peers[peer] = None
         return False
@@ -77,15 +88,17 @@ class SubscriptionIndex:
         topics = peer.topics
         if topic not in topics:
             return None
+        self._before_change()
         del topics[topic]
         if not topics:
             self._subscribers -= 1
-        peers = self._peers[topic]
+        peers = self.peers[topic]
         del peers[peer]
         if peers:
             return False
-        del self._peers[topic]
+        del self.peers[topic]
         self._lengths.remove(len(topic))
+        self.length = self._lengths.single
         return True
 
     def remove_peer(self, peer: Peer) -> Iterator[tuple[bytes, bool]]:
@@ -95,7 +108,7 @@ class SubscriptionIndex:
 
     def match(self, frame: bytes) -> Collection[Peer]:
         """Who subscribed to any prefix of this frame, each once. Only to be read, and before the index changes."""
-        peers = self._peers
+        peers = self.peers
         subscribers = self._subscribers
         size = len(frame)
         found: dict[Peer, None] | None = None

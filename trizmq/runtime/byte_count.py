@@ -53,9 +53,9 @@ class ByteCount:
         for _ in range(count):
             self._taken -= self._sizes.popleft()
 
-    def charge(self) -> None:
-        """One message is taken after all; its size is told by ``restore``."""
-        self._sizes.appendleft(0)
+    def charge(self, count: int) -> None:
+        """So many messages are taken that never waited; their sizes are told by ``restore``."""
+        self._sizes.extendleft([0] * count)
 
     def restore(self, messages: list[Packed]) -> None:
         """The last messages taken wait again."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
 from time import perf_counter
 
 import outcome
 import trio
 
 from ..errors import RemoteProtocolError
-from ..messages import Packed
-from ..transports.base import Buffer, Link, PollableLink
+from ..messages import Packed, Run
+from ..transports.base import Buffer, Link, PollableLink, pollable
 from ..wire.connection import Connection
 from ..wire.raw import RawConnection
 from .checkpoints import enable_ki_protection
@@ -65,7 +67,7 @@ class Engine:
         "_pulse",
         "_quick",
         "_rest",
-        "_rest_message",
+        "_rest_messages",
         "_room_event",
         "_scope",
         "_sealed",
@@ -83,7 +85,7 @@ class Engine:
     ) -> None:
         self._link = link
         # the link, if others than the reader can read from it
-        self._pollable = link if isinstance(link, PollableLink) else None
+        self._pollable = pollable(link)
         self._lease = lease or Lease()
         self._connection = connection
         self._counters = counters
@@ -95,7 +97,7 @@ class Engine:
         self._idle = False  # the writer waits for messages: the link may be written to by others
         self._last_write = 0.0
         self._rest: Buffer = b""  # what a direct write could not write; goes before everything else
-        self._rest_message: Packed | None = None  # the message that it belongs to
+        self._rest_messages: list[Packed] = []  # those that it belongs to
         self._control = b""  # commands that wait for the writer
         self._room_event = trio.Event()
         self._broken: Exception | None = None
@@ -114,11 +116,6 @@ class Engine:
     def heard(self) -> float:
         """When something last came in, by Trio's clock."""
         return self._pulse.last_heard if self._pulse is not None else trio.current_time()
-
-    @property
-    def in_part(self) -> int:
-        """1 while a message that was written directly has gone out in part: it is in no queue, and not sent."""
-        return int(self._rest_message is not None)
 
     @property
     def was_cut(self) -> bool:
@@ -145,21 +142,27 @@ class Engine:
         pulse = self._pulse = Pulse(self._heartbeat, self._clock())
         self._sealed = self._connection.sealed
         self._heartbeat.need(self.period)
-        self._control = self._connection.data_to_send()
-        if self._control:
-            outbound.nudge()
         inbound.on_room = self._on_room
-        with self._scope:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._write, name=f"trizmq writer {self._link.address}")
-                outbound.direct = self._write_now
-                # captured, so that the peer's fault leaves as itself and not as a group of one
-                end = await outcome.acapture(self._read, inbound, pulse)
-                outbound.direct = None
-                inbound.on_room = None
-                nursery.cancel_scope.cancel()
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    self._idle = True
+                    if not outbound.queued:
+                        self._on_drained()
+                    self._start_writer_when_needed(nursery, outbound)
+                    if out := self._connection.data_to_send():
+                        self._send_control(out)
+                    outbound.direct, outbound.direct_run = self._write_now, self._write_run_now
+                    # captured, so that the peer's fault leaves as itself and not as a group of one
+                    end = await outcome.acapture(self._read, inbound, pulse)
+                    outbound.direct = outbound.direct_run = outbound.on_data = None
+                    inbound.on_room = None
+                    nursery.cancel_scope.cancel()
+                end.unwrap()
+        finally:
             self._idle = False
-            end.unwrap()
+            if self._rest_messages:  # the writer has been cancelled before it began
+                self._put_back(self._rest_messages, [], 0, [self._rest], outbound)
         if self._given_up:
             raise trio.BrokenResourceError(self._given_up)
 
@@ -311,14 +314,23 @@ class Engine:
         written = self._idle or self._broken is not None  # and not in the middle of the rest of a direct write
         return written and self._outbound is not None and not self._outbound.queued and not self._rest
 
+    def _start_writer_when_needed(self, nursery: trio.Nursery, outbound: Pipe) -> None:
+        # Many a peer is never sent anything that is not written directly, and a task costs 2 KiB.
+        context = copy_context()  # and not that of the task that happens to send
+
+        def start() -> None:
+            outbound.on_data = None
+            context.run(partial(nursery.start_soon, self._write, name=f"trizmq writer {self._link.address}"))
+
+        outbound.on_data = start
+        if outbound.has_batch:
+            start()
+
     @enable_ki_protection
     async def _write(self) -> None:
         outbound = self._outbound
         assert outbound is not None
         while True:
-            self._idle = True
-            if not outbound.queued:
-                self._on_drained()
             batch = await outbound.get()
             self._idle = False
             try:
@@ -326,14 +338,16 @@ class Engine:
             except trio.BrokenResourceError as error:
                 # the reader goes on: the system may still hold messages that the peer sent before it closed
                 self._broken = error
-                outbound.direct = None
+                outbound.direct = outbound.direct_run = None
                 self._on_write_failed()
                 return
+            self._idle = True
+            if not outbound.queued:
+                self._on_drained()
 
     async def _write_batch(self, batch: list[Packed], outbound: Pipe) -> None:
         link, counters = self._link, self._counters
         first: list[Buffer] = []
-        rest_message = self._rest_message
         if self._rest:
             first.append(self._rest)
             self._rest = b""
@@ -341,38 +355,48 @@ class Engine:
             first.append(self._control)
             self._control = b""
         body = self._connection.encode(batch) if batch else []
+        begun, self._rest_messages = self._rest_messages, []
         before = link.bytes_sent
         try:
             await link.send([*first, *body] if first else body)
         except BaseException:
             # cancelled or broken: this link is not written to any more, so a message cut in two is as good as unsent
-            self._put_back(batch, rest_message, link.bytes_sent - before - sum(map(len, first)), outbound)
+            self._put_back(begun, batch, link.bytes_sent - before, first, outbound)
             raise
         finally:
-            self._rest_message = None
             self._last_write = perf_counter()
             counters.bytes_sent += link.bytes_sent - before
-        counters.messages_sent += len(batch) + (rest_message is not None)
+        if begun:
+            batch = begun + batch
+        counters.messages_sent += len(batch)
         if batch:
             outbound.release(len(batch))
 
-    def _put_back(self, batch: list[Packed], rest_message: Packed | None, sent: int, outbound: Pipe) -> None:
-        """``sent`` bytes of the encoded batch went out; negative: not even all of what stood before it."""
-        rest_unsent = rest_message is not None and sent < 0
+    def _put_back(
+        self, begun: list[Packed], batch: list[Packed], sent: int, first: list[Buffer], outbound: Pipe
+    ) -> None:
+        """``sent`` bytes went out: of what was ``begun``, which stands in ``first``, and of the batch behind that."""
+        whole = self._whole(batch, sent - sum(map(len, first)))
+        if begun and not whole:
+            # of what had begun a part was written before
+            whole = self._whole(begun, sent + sum(map(self._size, begun)) - len(first[0])) - len(begun)
+        unsent = (begun + batch)[whole + len(begun) :]
+        self._counters.messages_sent += whole + len(begun)
+        outbound.release(whole + len(begun))
+        outbound.restore(unsent)
+
+    def _whole(self, messages: list[Packed], sent: int) -> int:
+        """How many of these messages have gone out whole with so many bytes."""
         whole = 0
-        for message in batch:
-            sent -= sum(map(len, self._connection.encode([message])))
+        for message in messages:
+            sent -= self._size(message)
             if sent < 0:
                 break
             whole += 1
-        self._counters.messages_sent += whole + (rest_message is not None and not rest_unsent)
-        outbound.release(whole)
-        unsent = batch[whole:]
-        if rest_unsent and rest_message is not None:
-            # written directly, in part: its credit was given back then
-            outbound.charge()
-            unsent.insert(0, rest_message)
-        outbound.restore(unsent)
+        return whole
+
+    def _size(self, message: Packed) -> int:
+        return sum(map(len, self._connection.encode([message])))
 
     def _write_now(self, message: Packed) -> bool:
         """Called by the pipe for a message that finds it empty: write it from the sender's task if the engine is idle."""
@@ -385,21 +409,30 @@ class Engine:
         if self._sealed and (len(message) if isinstance(message, bytes) else max(map(len, message))) >= _LARGE:
             return False
         buffers = self._connection.encode([message])
-        return len(buffers) == 1 and self._send_directly(buffers[0], message, now)
+        return len(buffers) == 1 and self._send_directly(buffers[0], [message], now)
+
+    def _write_run_now(self, run: Run) -> bool:
+        """The same for a run, which others get too: it is encoded once for all that are not sealed."""
+        if not self._idle or self._sealed:
+            return False
+        encode = self._connection.encode
+        if run.encoder is not encode:
+            run.encoder, run.buffers = encode, encode(run)
+        return len(run.buffers) == 1 and self._send_directly(run.buffers[0], run, perf_counter())
 
     def _send_control(self, data: bytes) -> None:
         """Send a command: at once if nothing is under way, else in front of the next batch."""
         if self._finished:
             return
         # What waits goes first: sealed commands must arrive in the order in which they were sealed.
-        if not (self._idle and not self._control and self._send_directly(data, None, perf_counter())):
+        if not (self._idle and not self._control and self._send_directly(data, [], perf_counter())):
             assert self._outbound is not None
             self._control += data
             if len(self._control) > _MOST_CONTROL:
                 raise RemoteProtocolError("the peer sends PING after PING and reads no PONG")
             self._outbound.nudge()
 
-    def _send_directly(self, buffer: Buffer, message: Packed | None, now: float) -> bool:
+    def _send_directly(self, buffer: Buffer, messages: list[Packed], now: float) -> bool:
         try:
             sent = self._link.send_now(buffer)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -409,10 +442,13 @@ class Engine:
         self._last_write = now
         self._counters.bytes_sent += sent
         if sent < len(buffer):
-            self._rest, self._rest_message = memoryview(buffer)[sent:], message
+            whole = self._whole(messages, sent)
+            self._rest, self._rest_messages = memoryview(buffer)[sent:], messages[whole:]
             self._idle = False
             assert self._outbound is not None
+            self._outbound.charge(len(messages) - whole)
             self._outbound.nudge()
-        elif message is not None:
-            self._counters.messages_sent += 1
+            self._counters.messages_sent += whole
+        else:
+            self._counters.messages_sent += len(messages)
         return True

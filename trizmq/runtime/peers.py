@@ -18,6 +18,7 @@ def peers(core: SocketCore) -> tuple[PeerInfo, ...]:
 
 def statistics(core: SocketCore) -> Statistics:
     """See :meth:`trizmq.Socket.statistics`."""
+    core.flush()
     counters = core.counters
     # what a pair has moved is added to the counters when it parts; before that its pipes know
     paired = [session for session in core.sessions if session.pair is not None and session.peer.connected]

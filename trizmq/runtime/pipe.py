@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import trio
 
-from ..messages import Packed
+from ..messages import Packed, Run
 from .byte_count import ByteCount
 
 UNLIMITED = 1 << 62
@@ -27,9 +27,9 @@ class Pipe:
     """Carries packed messages one way. One task or socket writes, one reads; neither ``put`` nor ``take`` ever waits."""
 
     __slots__ = (
-        "_by_hand",
         "_bytes",
         "_greeted",
+        "_in_channel",
         "_limit",
         "_lowered",
         "_most",
@@ -39,6 +39,7 @@ class Pipe:
         "_send_channel",
         "_starved",
         "direct",
+        "direct_run",
         "on_data",
         "on_replaced",
         "on_room",
@@ -46,9 +47,12 @@ class Pipe:
     )
 
     def __init__(self, limit: int) -> None:
-        self._send_channel, self._receive_channel = trio.open_memory_channel[list[Packed]](1)
+        # The channel is opened when a task first waits in ``get``. Where only ``take`` is used, by a socket that hears of
+        # messages from ``on_data``, there is none: it would cost 1.4 KiB for each peer, and two calls for each batch.
+        self._send_channel: trio.MemorySendChannel[list[Packed]] | None = None
+        self._receive_channel: trio.MemoryReceiveChannel[list[Packed]]
         self._open: list[Packed] | None = None
-        self._by_hand = False  # the open batch is not in the channel
+        self._in_channel = False  # the open batch is in the channel
         self._limit = limit or UNLIMITED
         # How many messages the open batch may hold: the limit less what was taken and not released. Counting this way,
         # ``put`` changes no number.
@@ -68,6 +72,8 @@ class Pipe:
         self.on_replaced: Callable[[int], None] | None = None
         #: Offered a message that finds the pipe empty; True: it was written at once and need not be queued.
         self.direct: Callable[[Packed], bool] | None = None
+        #: The same for a run of messages.
+        self.direct_run: Callable[[Run], bool] | None = None
 
     # ---- the writing side
 
@@ -91,6 +97,13 @@ class Pipe:
             return True
         self._starved = True
         return False
+
+    def put_run(self, run: Run, *, write: bool) -> None:
+        """Append messages that the caller has seen to be within ``room``; with ``write`` they may be written at once."""
+        if write and self._open is None and self.direct_run is not None and self.direct_run(run):
+            self.released += len(run)
+        else:
+            self.put_batch(list(run))
 
     def put_newest(self, message: Packed) -> int:
         """Append a message, at the limit in place of the oldest that waits; the number of messages that were lost for it.
@@ -180,7 +193,6 @@ class Pipe:
         if self._open is not None or self._most <= 0 or self.on_replaced is not None:
             return False
         self._open = [message]
-        self._by_hand = True
         if self.on_data is not None:
             self.on_data()
         return True
@@ -189,9 +201,17 @@ class Pipe:
         self._open = batch
         if self._bytes is not None:
             self._bytes.put(batch)
-        self._send_channel.send_nowait(batch)
+        if self._send_channel is not None:
+            self._send()
         if self.on_data is not None:
             self.on_data()
+
+    def _send(self) -> None:
+        """Let the task have the open batch that waits in ``get``."""
+        assert self._send_channel is not None
+        assert self._open is not None
+        self._send_channel.send_nowait(self._open)
+        self._in_channel = True
 
     def conflate(self, on_replaced: Callable[[int], None]) -> None:
         """Keep only the newest message from now on; high-water marks do not apply."""
@@ -260,6 +280,10 @@ class Pipe:
 
     async def get(self) -> list[Packed]:
         """Wait for messages and take them all. A nudge gives an empty list. Cancelled: nothing was taken."""
+        if self._send_channel is None:
+            self._send_channel, self._receive_channel = trio.open_memory_channel[list[Packed]](1)
+            if self._open is not None:
+                self._send()
         return self._taken(await self._receive_channel.receive())
 
     def take(self) -> list[Packed] | None:
@@ -267,14 +291,13 @@ class Pipe:
         batch = self._open
         if batch is None:
             return None
-        if self._by_hand:
-            self._by_hand = False
-        else:
+        if self._in_channel:
             self._receive_channel.receive_nowait()
         return self._taken(batch)
 
     def _taken(self, batch: list[Packed]) -> list[Packed]:
         self._open = None
+        self._in_channel = False
         self._most -= len(batch)
         if self._bytes is not None:
             self._bytes.take(batch)
@@ -291,12 +314,12 @@ class Pipe:
             if self.on_room is not None:
                 self.on_room()
 
-    def charge(self) -> None:
-        """Count one message as taken that was released too early."""
-        self.released -= 1
-        self._most -= 1
+    def charge(self, count: int = 1) -> None:
+        """Count messages as taken, and not released, that ``direct`` or ``direct_run`` has begun to write."""
+        self.released -= count
+        self._most -= count
         if self._bytes is not None:
-            self._bytes.charge()
+            self._bytes.charge(count)
 
     def restore(self, messages: list[Packed]) -> None:
         """Put messages that were taken and not released back in front of all others."""
@@ -312,15 +335,24 @@ class Pipe:
             self._open[:0] = messages
         else:
             self._open = messages
-            self._send_channel.send_nowait(messages)
+            if self._send_channel is not None:
+                self._send()
 
     def nudge(self) -> None:
         """Wake the task that waits in ``get``, with an empty batch where there is no other."""
         if self._open is None:
             self._open = []
-            self._send_channel.send_nowait(self._open)
+            if self._send_channel is not None:
+                self._send()
+            if self.on_data is not None:
+                self.on_data()
 
     # ---- both
+
+    @property
+    def has_batch(self) -> bool:
+        """Whether ``take`` would give anything, be it the empty batch of a nudge."""
+        return self._open is not None
 
     @property
     def queued(self) -> int:

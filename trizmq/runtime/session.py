@@ -99,6 +99,7 @@ class Session:
             self.outbound.on_room = self.on_room
             self.inbound.on_data = self.arrived
         self.peer.accepted = not connecting
+        self.peer.local = pair is not None
         self.peer.snapshot = self.snapshot
         self.peer.close = self.close
         #: Ends this session at once; set by the listener or connector that it belongs to.
@@ -275,6 +276,7 @@ class Session:
         """Whether nothing is queued for this peer any more. Over inproc what is queued is the other side's."""
         if self.pair is not None:
             return True
+        self._core.pattern.flush()
         return self.engine.drained if self.engine is not None else not self.outbound.queued
 
     # ---- the life of a connection
@@ -395,6 +397,7 @@ class Session:
 
     def snapshot(self) -> PeerInfo:
         """What applications see of this peer, as it is now."""
+        self._core.flush()
         introduction, connected = self._introduction, self.peer.connected
         heard = self.engine.heard if self.engine is not None else self._heard
         now = time_if_any()
@@ -404,7 +407,7 @@ class Session:
             connected=connected,
             socket_type=introduction.socket_type,
             routing_id=self._name,
-            outbound=self.outbound.queued + (self.engine.in_part if self.engine is not None else 0),
+            outbound=self.outbound.queued,
             inbound=self.inbound.queued,
             connections=self.connections,
             id=self.id,

@@ -30,6 +30,7 @@ from ..patterns.publish import Pub
 from ..transports import transports_here
 from ..wire.connection import WireConfig
 from .admission import Admission
+from .burst import Burst
 from .checkpoints import checkpoint, enable_ki_protection
 from .endpoint_table import EndpointTable
 from .gate import Gate
@@ -104,6 +105,7 @@ class SocketCore(Waiting):
         self.name = home.admit(self)
         if isinstance(self.pattern, Pub):
             self.pattern.on_subscription = self.progressed
+            self.pattern.on_burst = Burst(self, self.pattern).begin
         try:
             trio.lowlevel.spawn_system_task(self._run, name=f"trizmq {self.name}")
             with trio.CancelScope(shield=True):
@@ -217,15 +219,19 @@ class SocketCore(Waiting):
         """Raise unless this is the run, thread and process in which the socket was opened."""
         if not self._used:
             raise self._not_open()
-        if self.closed:
-            return  # says so by itself
+        if not self.closed and not self.is_here:  # a closed one says so by itself
+            raise self.foreign_error()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it was opened in this run, thread and process."""
+        if not self._used:
+            return False
         try:
             # a fork copies the token too
-            here = trio.lowlevel.current_trio_token() is self._token and os.getpid() == self._pid
+            return trio.lowlevel.current_trio_token() is self._token and os.getpid() == self._pid
         except RuntimeError:
-            here = False
-        if not here:
-            raise self.foreign_error()
+            return False
 
     @property
     def forked(self) -> bool:
@@ -330,6 +336,11 @@ class SocketCore(Waiting):
 
     # ---- looking
 
+    def flush(self) -> None:
+        """Before anybody looks at queues and counters: let nothing be held back. Who looks from elsewhere changes nothing."""
+        if self.is_here:
+            self.pattern.flush()
+
     @property
     def connected_peers(self) -> int:
         """How many handshaken connections there are."""
@@ -359,6 +370,7 @@ class SocketCore(Waiting):
         if not self._used:
             return
         self.every = self.options.checkpoint_every
+        self.pattern.flush()
         if "_hwm" in name:
             for session in self.sessions:
                 session.resize()

@@ -7,6 +7,7 @@ is a run of messages of one size, so a run is recognised by its headers at C spe
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from typing import Final, cast
 
 from ..errors import RemoteProtocolError
@@ -82,18 +83,14 @@ def encode(batch: list[Packed]) -> list[bytes]:
             headers = _LAST
             return [b"".join([part for body in bodies for part in (headers[len(body)], body)])]
     elif kinds == {list} and set(map(len, batch)) == {2}:
-        firsts, lasts = zip(*cast("list[list[bytes]]", batch), strict=True)
-        if max(map(len, firsts)) < 256 and max(map(len, lasts)) < 256:
-            more, headers = _MORE, _LAST
-            return [
-                b"".join(
-                    [
-                        part
-                        for first, last in zip(firsts, lasts, strict=True)
-                        for part in (more[len(first)], first, headers[len(last)], last)
-                    ]
-                )
-            ]
+        frames = list(chain.from_iterable(cast("list[list[bytes]]", batch)))
+        lengths = list(map(len, frames))
+        if max(lengths) < 256:
+            parts = [b""] * (2 * len(frames))
+            parts[::4] = map(_MORE.__getitem__, lengths[::2])
+            parts[2::4] = map(_LAST.__getitem__, lengths[1::2])
+            parts[1::2] = frames
+            return [b"".join(parts)]
     return _encode_any(batch)
 
 
