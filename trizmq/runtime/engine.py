@@ -205,9 +205,8 @@ class Engine:
             return
         if reason := pulse.lost(now, connection.peer_ttl, reading=not self._full):
             self.cut(reason)
-        elif (
-            pulse.ping_due(now) and not self._control and not self._finished
-        ):  # what has not left yet needs no second one behind it
+        elif pulse.ping_due(now) and not self._control and not self._finished:
+            # what has not left yet needs no second one behind it
             connection.ping(self._heartbeat.ttl)
             if out := connection.data_to_send():  # peers before ZMTP 3.0 get nothing, and owe nothing
                 pulse.asked(now)
@@ -372,9 +371,7 @@ class Engine:
         if batch:
             outbound.release(len(batch))
 
-    def _put_back(
-        self, begun: list[Packed], batch: list[Packed], sent: int, first: list[Buffer], outbound: Pipe
-    ) -> None:
+    def _put_back(self, begun: list[Packed], batch: list[Packed], sent: int, first: list[Buffer], pipe: Pipe) -> None:
         """``sent`` bytes went out: of what was ``begun``, which stands in ``first``, and of the batch behind that."""
         whole = self._whole(batch, sent - sum(map(len, first)))
         if begun and not whole:
@@ -382,16 +379,13 @@ class Engine:
             whole = self._whole(begun, sent + sum(map(self._size, begun)) - len(first[0])) - len(begun)
         unsent = (begun + batch)[whole + len(begun) :]
         self._counters.messages_sent += whole + len(begun)
-        outbound.release(whole + len(begun))
-        outbound.restore(unsent)
+        pipe.release(whole + len(begun))
+        pipe.restore(unsent)
 
     def _whole(self, messages: list[Packed], sent: int) -> int:
         """How many of these messages have gone out whole with so many bytes."""
         whole = 0
-        for message in messages:
-            sent -= self._size(message)
-            if sent < 0:
-                break
+        while whole < len(messages) and (sent := sent - self._size(messages[whole])) >= 0:
             whole += 1
         return whole
 

@@ -27,9 +27,9 @@ class Pipe:
     """Carries packed messages one way. One task or socket writes, one reads; neither ``put`` nor ``take`` ever waits."""
 
     __slots__ = (
+        "_by_hand",
         "_bytes",
         "_greeted",
-        "_in_channel",
         "_limit",
         "_lowered",
         "_most",
@@ -47,12 +47,9 @@ class Pipe:
     )
 
     def __init__(self, limit: int) -> None:
-        # The channel is opened when a task first waits in ``get``. Where only ``take`` is used, by a socket that hears of
-        # messages from ``on_data``, there is none: it would cost 1.4 KiB for each peer, and two calls for each batch.
-        self._send_channel: trio.MemorySendChannel[list[Packed]] | None = None
-        self._receive_channel: trio.MemoryReceiveChannel[list[Packed]]
+        self._send_channel, self._receive_channel = trio.open_memory_channel[list[Packed]](1)
         self._open: list[Packed] | None = None
-        self._in_channel = False  # the open batch is in the channel
+        self._by_hand = False  # the open batch is not in the channel
         self._limit = limit or UNLIMITED
         # How many messages the open batch may hold: the limit less what was taken and not released. Counting this way,
         # ``put`` changes no number.
@@ -193,6 +190,7 @@ class Pipe:
         if self._open is not None or self._most <= 0 or self.on_replaced is not None:
             return False
         self._open = [message]
+        self._by_hand = True
         if self.on_data is not None:
             self.on_data()
         return True
@@ -201,17 +199,9 @@ class Pipe:
         self._open = batch
         if self._bytes is not None:
             self._bytes.put(batch)
-        if self._send_channel is not None:
-            self._send()
+        self._send_channel.send_nowait(batch)
         if self.on_data is not None:
             self.on_data()
-
-    def _send(self) -> None:
-        """Let the task have the open batch that waits in ``get``."""
-        assert self._send_channel is not None
-        assert self._open is not None
-        self._send_channel.send_nowait(self._open)
-        self._in_channel = True
 
     def conflate(self, on_replaced: Callable[[int], None]) -> None:
         """Keep only the newest message from now on; high-water marks do not apply."""
@@ -280,10 +270,6 @@ class Pipe:
 
     async def get(self) -> list[Packed]:
         """Wait for messages and take them all. A nudge gives an empty list. Cancelled: nothing was taken."""
-        if self._send_channel is None:
-            self._send_channel, self._receive_channel = trio.open_memory_channel[list[Packed]](1)
-            if self._open is not None:
-                self._send()
         return self._taken(await self._receive_channel.receive())
 
     def take(self) -> list[Packed] | None:
@@ -291,13 +277,14 @@ class Pipe:
         batch = self._open
         if batch is None:
             return None
-        if self._in_channel:
+        if self._by_hand:
+            self._by_hand = False
+        else:
             self._receive_channel.receive_nowait()
         return self._taken(batch)
 
     def _taken(self, batch: list[Packed]) -> list[Packed]:
         self._open = None
-        self._in_channel = False
         self._most -= len(batch)
         if self._bytes is not None:
             self._bytes.take(batch)
@@ -335,15 +322,13 @@ class Pipe:
             self._open[:0] = messages
         else:
             self._open = messages
-            if self._send_channel is not None:
-                self._send()
+            self._send_channel.send_nowait(messages)
 
     def nudge(self) -> None:
         """Wake the task that waits in ``get``, with an empty batch where there is no other."""
         if self._open is None:
             self._open = []
-            if self._send_channel is not None:
-                self._send()
+            self._send_channel.send_nowait(self._open)
             if self.on_data is not None:
                 self.on_data()
 
