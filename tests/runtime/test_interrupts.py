@@ -11,6 +11,7 @@ import trio.testing
 
 import trizmq
 from trizmq.patterns import Sub
+from trizmq.runtime import engine as engine_module
 from trizmq.runtime import lease as lease_module
 from trizmq.runtime.connector import Connector
 from trizmq.runtime.engine import Engine
@@ -72,7 +73,8 @@ def test_receive_nowait_takes_the_message(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_who_looks_and_reads_for_itself_loses_no_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease_module, "_PATIENCE", 60.0)
+    monkeypatch.setattr(lease_module, "PATIENCE", 60.0)
+    monkeypatch.setattr(engine_module, "PATIENCE", 60.0)
 
     async def main() -> None:
         async with trizmq.Pair() as near, trizmq.Pair() as far, trio.open_nursery() as nursery:
