@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from trizmq.messages import Packed
+from trizmq.messages import Packed, Run
 from trizmq.options import ConflateOptions, SocketOptions
 from trizmq.patterns import Pair, Peer, Pull, Refused
 from trizmq.patterns.fair_queue import FairQueue
@@ -198,6 +198,22 @@ class Queueing(RuleBasedStateMachine):
 
 
 TestQueueing = Queueing.TestCase
+
+
+def test_who_holds_what_was_put_back_is_nobody() -> None:
+    """Whatever is done to every peer alike finds no queues at this one."""
+    nobody = FairQueue()._put_back
+    outlet = nobody.outbound
+    assert not outlet.put(b"x")
+    assert outlet.put_newest(b"x") == 0
+    outlet.push(b"x")
+    outlet.put_run(Run([b"x"]), write=True)
+    outlet.discard(lambda message: True)
+    assert not outlet.withdraw(b"x")
+    assert not outlet.has_room
+    assert (outlet.room, outlet.queued) == (0, 0)
+    assert nobody.inbound.take() is None
+    nobody.reset("no reason")
 
 
 def test_pair() -> None:
