@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 from nacl import bindings
@@ -710,3 +711,36 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     finally:
         monkeypatch.undo()
         nacl_backend.load.cache_clear()
+
+
+# ---- the backend
+
+SIZES = [0, 1, 15, 100, 4000, 4096, 128 * 1024 - 17, 128 * 1024 - 16, 128 * 1024, 300_000]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("lacks", ["nothing", "a function", "the module"])
+def test_the_fast_way_gives_the_same_boxes(size: int, lacks: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyNaCl does not promise what is below its functions: without it those do the same."""
+    import nacl
+
+    if lacks == "a function":
+        monkeypatch.setattr(nacl, "_sodium", SimpleNamespace(ffi=nacl._sodium.ffi, lib=SimpleNamespace()))
+    elif lacks == "the module":
+        monkeypatch.delattr(nacl, "_sodium")
+        monkeypatch.setitem(sys.modules, "nacl._sodium", None)
+    backend = nacl_backend.load()
+    seal, unseal = backend.traffic()
+    key, nonce, text = bytes(range(32)), bytes(range(24)), b"\1" + bytes(size)
+    box = seal(text, nonce, key)
+    assert box == backend.seal(text, nonce, key)
+    for form in (box, memoryview(box)):
+        assert unseal(form, nonce, key) == (1, text[1:])
+    for wrong in (b"", box[:15], box[:-1], bytes([box[0] ^ 1]) + box[1:]):
+        with pytest.raises((backend.error, TypeError)):
+            unseal(wrong, nonce, key)
+    for wrong_nonce, wrong_key in ((nonce[1:], key), (nonce, key[1:])):
+        with pytest.raises(ValueError, match=r"[Ii]nvalid"):
+            seal(text, wrong_nonce, wrong_key)
+        with pytest.raises(ValueError, match=r"[Ii]nvalid"):
+            unseal(box, wrong_nonce, wrong_key)

@@ -22,6 +22,7 @@ from .heart import NO_HEARTBEAT, Heartbeat, Pulse
 from .lease import PATIENCE, Lease
 from .monitor import Counters
 from .pipe import Pipe
+from .portions import portions
 
 # A lone message goes out from the sender's own task. What follows sooner than this is a burst and left to the writer, so
 # that it pays one system call for many messages. A round trip brings inbound data, which lifts the rule.
@@ -84,8 +85,7 @@ class Engine:
         lease: Lease | None = None,
     ) -> None:
         self._link = link
-        # the link, if others than the reader can read from it
-        self._pollable = pollable(link)
+        self._pollable = pollable(link)  # if others than the reader can read from it
         self._lease = lease or Lease()
         self._connection = connection
         self._counters = counters
@@ -330,10 +330,11 @@ class Engine:
         outbound = self._outbound
         assert outbound is not None
         while True:
-            batch = await outbound.get()
+            taken = await outbound.get()
             self._idle = False
             try:
-                await self._write_batch(batch, outbound)
+                for batch, rest in portions(taken, sealed=self._sealed):
+                    await self._write_batch(batch, rest, outbound)
             except trio.BrokenResourceError as error:
                 # the reader goes on: the system may still hold messages that the peer sent before it closed
                 self._broken = error
@@ -344,7 +345,7 @@ class Engine:
             if not outbound.queued:
                 self._on_drained()
 
-    async def _write_batch(self, batch: list[Packed], outbound: Pipe) -> None:
+    async def _write_batch(self, batch: list[Packed], rest: list[Packed], outbound: Pipe) -> None:
         link, counters = self._link, self._counters
         first: list[Buffer] = []
         if self._rest:
@@ -359,6 +360,7 @@ class Engine:
         try:
             await link.send([*first, *body] if first else body)
         except BaseException:
+            outbound.restore(rest)
             # cancelled or broken: this link is not written to any more, so a message cut in two is as good as unsent
             self._put_back(begun, batch, link.bytes_sent - before, first, outbound)
             raise

@@ -138,7 +138,8 @@ class CurveGuard:
 
     def __init__(self, key: bytes, server: bool, sent: int, received: bytes) -> None:
         backend = load()
-        self._seal, self._open, self._error = backend.seal, backend.open, backend.error
+        self._seal, self._open = backend.traffic()
+        self._error = backend.error
         self._key = key
         # The direction is part of the nonce: what is sent back to its sender does not open.
         prefixes = (b"CurveZMQMESSAGES", b"CurveZMQMESSAGEC")
@@ -167,11 +168,11 @@ class CurveGuard:
             raise RemoteProtocolError("a CURVE MESSAGE whose nonce is not above the one before it")
         box = data[box_at:stop] if stop - box_at < _VIEW_FROM else memoryview(data)[box_at:stop]
         try:
-            text = self._open(box, self._their_prefix + nonce, self._key)
+            flags, body = self._open(box, self._their_prefix + nonce, self._key)
         except self._error:
             raise RemoteProtocolError("a CURVE MESSAGE that is not genuine: its box does not open") from None
         self._received = nonce
-        return _OUTER[text[0]], text[1:]
+        return _OUTER[flags], body
 
 
 # ---- the handshake
