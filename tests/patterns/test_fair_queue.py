@@ -213,6 +213,7 @@ def test_who_holds_what_was_put_back_is_nobody() -> None:
     assert not outlet.has_room
     assert (outlet.room, outlet.queued) == (0, 0)
     assert nobody.inbound.take() is None
+    nobody.inbound.release(1)
     nobody.reset("no reason")
 
 
