@@ -118,6 +118,8 @@ class _Gssapi(Mechanism):
             if self._context is None:
                 self._context = self._begin()
             answer = self._context.step(token)
+            if self._context.complete and self.as_server:
+                self.credentials = (self._context.initiator,)
         except GssError as error:
             raise RemoteProtocolError(f"the GSSAPI handshake failed: {error}", CRYPTOGRAPHIC) from error
         if self._context.complete and not self._plaintext:
@@ -240,8 +242,6 @@ class GssapiServer(_Gssapi):
         if not answer:
             raise RemoteProtocolError("the GSSAPI handshake does not end with a token of ours", CRYPTOGRAPHIC)
         self._send_token(answer)
-        if self._context is not None and self._context.complete:
-            self.credentials = (self._context.initiator,)
 
     def admit(self) -> str:
         """The client's principal is good."""
