@@ -134,3 +134,10 @@ def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
         trizmq.GssapiServer(authenticator=auth.allow_any)
     with pytest.raises(ImportError, match=r"pip install 'trizmq\[gssapi\]'"):
         trizmq.GssapiClient(service_principal="zmq@host")
+
+
+def test_whether_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trizmq.capabilities.find_spec", lambda name: object() if name == "gssapi" else None)
+    assert trizmq.has("gssapi")
+    monkeypatch.setattr("trizmq.capabilities.find_spec", lambda name: None)
+    assert not trizmq.has("gssapi")
