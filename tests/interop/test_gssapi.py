@@ -21,6 +21,7 @@ from tests.interop.peer import describe
 from trizmq import auth
 from trizmq.auth import AuthenticationRequest, Decision
 from trizmq.events import CRYPTOGRAPHIC
+from trizmq.wire.mechanisms.gssapi_backend import GssError, Principal, acceptor, initiator
 
 TIME = 20
 REALM = "TRIZMQ.TEST"
@@ -351,6 +352,31 @@ def test_no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("KRB5_KTNAME", f"FILE:{tmp_path}/none")
     with pytest.raises(trizmq.OptionError, match="no keys to accept tickets with"):
         trizmq.GssapiServer(authenticator=auth.allow_any)
+
+
+def test_what_the_library_lets_pass() -> None:
+    one = initiator(Principal(SERVICE, "hostbased"), None)()
+    other = acceptor(None)()
+    one.step(other.step(one.step(None)))
+    assert one.complete
+    assert other.complete
+    assert other.initiator == ANN.encode()
+    for sender, receiver in ((one, other), (other, one)):
+        first, second, third, fourth = (sender.wrap(text) for text in (b"1", b"2", b"3", b"4"))
+        assert receiver.unwrap(first) == b"1"
+        with pytest.raises(GssError):
+            receiver.unwrap(first)
+        assert receiver.unwrap(third) == b"3"  # without the second
+        with pytest.raises(GssError, match="out of order"):
+            receiver.unwrap(second)
+        for position in range(len(fourth)):
+            altered = bytearray(fourth)
+            altered[position] ^= 1
+            with pytest.raises(GssError):
+                receiver.unwrap(bytes(altered))
+        assert receiver.unwrap(fourth) == b"4"
+        with pytest.raises(GssError):  # back to its sender
+            sender.unwrap(fourth)
 
 
 async def test_a_ticket_that_is_gone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

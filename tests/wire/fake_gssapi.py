@@ -71,7 +71,8 @@ class SecurityContext:
             assert {Flag.mutual_authentication, Flag.replay_detection, Flag.confidentiality} <= set(flags or ())
         self.complete = False
         self.peer: str | None = None
-        self.steps = self.sent = self.received = 0
+        self.steps = self.sent = 0
+        self.received: set[bytes] = set()
 
     @property
     def actual_flags(self) -> frozenset[Flag]:
@@ -112,24 +113,28 @@ class SecurityContext:
         if self.sent < 0:
             raise GSSError("the context has expired")
         self.sent += 1
-        body = self.sent.to_bytes(4, "big") + data[::-1]
-        return SimpleNamespace(message=body + zlib.crc32(body).to_bytes(4, "big"), encrypted=self.encrypts)
+        return SimpleNamespace(message=token(self.sent, data), encrypted=self.encrypts)
 
-    def unwrap(self, token: bytes) -> SimpleNamespace:
-        body, checksum = token[:-4], token[-4:]
-        if zlib.crc32(body).to_bytes(4, "big") != checksum or len(body) < 4:
+    def unwrap(self, data: bytes) -> SimpleNamespace:
+        body, checksum = data[:-4], data[-4:]
+        if zlib.crc32(body).to_bytes(4, "big") != checksum or len(body) < 16:
             raise GSSError("the checksum is wrong")
-        if (number := int.from_bytes(body[:4], "big")) <= self.received:
+        if (number := body[8:16]) in self.received:
             raise GSSError("a duplicate")
-        self.received = number
-        return SimpleNamespace(message=body[:3:-1], encrypted=self.encrypts)
+        self.received.add(number)
+        return SimpleNamespace(message=body[:15:-1], encrypted=self.encrypts)
 
 
-def wrapped(number: int, data: bytes) -> bytes:
+def token(number: int, data: bytes, kind: bytes = b"\5\4") -> bytes:
+    """With the number where Kerberos has it."""
+    body = kind + b"\6\xff\xff\xff\xff\xff" + number.to_bytes(8, "big") + data[::-1]
+    return body + zlib.crc32(body).to_bytes(4, "big")
+
+
+def wrapped(number: int, data: bytes, kind: bytes = b"\5\4") -> bytes:
     """What :meth:`SecurityContext.unwrap` opens, as a MESSAGE command, by hand."""
-    body = number.to_bytes(4, "big") + data[::-1]
-    token = body + zlib.crc32(body).to_bytes(4, "big")
-    return b"\x07MESSAGE" + len(token).to_bytes(4, "big") + token
+    content = token(number, data, kind)
+    return b"\x07MESSAGE" + len(content).to_bytes(4, "big") + content
 
 
 @contextmanager

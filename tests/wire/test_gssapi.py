@@ -264,6 +264,21 @@ def test_bad_traffic(body: bytes, match: str, code: int) -> None:
     assert caught.value.code == code
 
 
+def test_another_order() -> None:
+    client, server = new_client(), new_server()
+    meet(client, server)
+    outcome = feed(server, [framed(wrapped(number, b"\0" + bytes((number,)))) for number in (2, 5, 4)])
+    assert outcome.messages == [b"\2", b"\5"]  # what was left out in between is not missed
+    assert "not genuine: it is out of order" in outcome.error
+
+
+def test_tokens_of_old_kerberos_tell_no_order() -> None:
+    client, server = new_client(), new_server()
+    meet(client, server)
+    old = [framed(wrapped(number, b"\0" + bytes((number,)), b"\2\1")) for number in (2, 5, 4)]
+    assert feed(server, old).messages == [b"\2", b"\5", b"\4"]
+
+
 def test_signed_is_not_encrypted(fake: type[SecurityContext]) -> None:
     guard = GssapiGuard(acceptor(None)())
     fake.encrypts = False
