@@ -40,9 +40,10 @@ _MISSING = [
 ]
 
 
-def _libzmq_has_gssapi() -> bool:
+def _check_libzmq() -> None:
     probe = "import sys, zmq; sys.exit(not zmq.has('gssapi'))"
-    return os.path.exists(LIBZMQ) and not subprocess.run([LIBZMQ, "-c", probe], check=False).returncode
+    if not os.path.exists(LIBZMQ) or subprocess.run([LIBZMQ, "-c", probe], check=False).returncode:
+        pytest.skip(f"{LIBZMQ} has no pyzmq whose libzmq has GSSAPI")
 
 
 pytestmark = [
@@ -62,8 +63,7 @@ class Realm:
     env: dict[str, str]
 
     def run(self, *command: str, text: str = "") -> None:
-        program = shutil.which(command[0], path=_PATH)
-        assert program is not None
+        program = str(shutil.which(command[0], path=_PATH))
         subprocess.run([program, *command[1:]], env=self.env, input=text.encode(), check=True, capture_output=True)
 
 
@@ -123,9 +123,9 @@ def realm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Realm]:
     for principal, keytab in (("zmq/localhost", "service"), ("other/localhost", "other"), ("ann", "ann")):
         found.run("kadmin.local", "-r", REALM, "addprinc", "-randkey", principal)
         found.run("kadmin.local", "-r", REALM, "ktadd", "-k", f"{folder}/{keytab}.keytab", principal)
-    program = shutil.which("krb5kdc", path=_PATH)
-    assert program is not None
-    with subprocess.Popen([program, "-n", "-r", REALM], env=env, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [str(shutil.which("krb5kdc", path=_PATH)), "-n", "-r", REALM], env=env, stderr=subprocess.PIPE, text=True
+    ) as process:
         try:
             assert process.stderr is not None
             said = []
@@ -151,8 +151,7 @@ def kerberos(realm: Realm, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def peer(realm: Realm, nursery: trio.Nursery) -> AsyncIterator[PeerProcess]:
     """libzmq, with ann's ticket."""
-    if not _libzmq_has_gssapi():
-        pytest.skip(f"{LIBZMQ} has no pyzmq whose libzmq has GSSAPI")
+    _check_libzmq()
     async with running_peer(nursery, LIBZMQ, realm.env) as process:
         yield process
 
@@ -160,8 +159,7 @@ async def peer(realm: Realm, nursery: trio.Nursery) -> AsyncIterator[PeerProcess
 @pytest.fixture
 async def service_peer(realm: Realm, nursery: trio.Nursery) -> AsyncIterator[PeerProcess]:
     """The same with the service's keys. libzmq acquires them for both ends of a conversation, so it needs a ticket too."""
-    if not _libzmq_has_gssapi():
-        pytest.skip(f"{LIBZMQ} has no pyzmq whose libzmq has GSSAPI")
+    _check_libzmq()
     own = {"KRB5CCNAME": f"FILE:{realm.folder}/service-tickets", "KRB5_CLIENT_KTNAME": realm.env["KRB5_KTNAME"]}
     async with running_peer(nursery, LIBZMQ, realm.env | own) as process:
         yield process
