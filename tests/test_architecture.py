@@ -59,7 +59,7 @@ THIRD_PARTY = {
     "programs": {"trio"},
 }
 #: Optional dependencies, each in the one place that knows it.
-OPTIONAL = {"trizmq.wire.mechanisms": {"nacl"}}
+OPTIONAL = {"trizmq.wire.mechanisms": {"gssapi", "nacl"}}
 
 # ---- the places
 

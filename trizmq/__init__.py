@@ -62,6 +62,8 @@ from .proxy import proxy as proxy
 from .runtime.monitor import EventWatcher as EventWatcher
 from .runtime.security import CurveClient as CurveClient
 from .runtime.security import CurveServer as CurveServer
+from .runtime.security import GssapiClient as GssapiClient
+from .runtime.security import GssapiServer as GssapiServer
 from .runtime.security import Null as Null
 from .runtime.security import PlainClient as PlainClient
 from .runtime.security import PlainServer as PlainServer
@@ -105,6 +107,8 @@ __all__ = [
     "EndpointState",
     "Event",
     "EventWatcher",
+    "GssapiClient",
+    "GssapiServer",
     "HandshakeFailed",
     "HandshakeFailedAuth",
     "HandshakeFailedProtocol",

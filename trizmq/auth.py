@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .authentication import Allow, AuthenticationRequest, Authenticator, Decision, Deny
-from .authenticators import addresses, all_of, allow_any, allowed_keys, certificates, passwords, zap
+from .authenticators import addresses, all_of, allow_any, allowed_keys, allowed_principals, certificates, passwords, zap
 from .certificates import Certificate, read_certificate, write_certificates
 from .errors import ZapError
 from .keys import KeyPair, as_key, curve_public, keygen, z85_decode, z85_encode
@@ -22,6 +22,7 @@ __all__ = [
     "all_of",
     "allow_any",
     "allowed_keys",
+    "allowed_principals",
     "as_key",
     "certificates",
     "curve_public",

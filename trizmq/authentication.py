@@ -20,7 +20,7 @@ REFUSALS: Final = (300, 400, 500)
 class AuthenticationRequest:
     """Who asks to be let in: what an authenticator is given. The password is not shown by ``repr``."""
 
-    mechanism: str  #: ``"NULL"``, ``"PLAIN"`` or ``"CURVE"``
+    mechanism: str  #: ``"NULL"``, ``"PLAIN"``, ``"CURVE"`` or ``"GSSAPI"``
     domain: str = ""  #: the ``domain`` of our ``security=``, which of several doors of this program
     address: str = ""  #: the peer's IP address (tcp), ``localhost:uid:gid:pid`` (ipc, Linux), or what its stream has
     endpoint: str = ""  #: the endpoint of ours that it came through
@@ -30,6 +30,7 @@ class AuthenticationRequest:
     public_key: bytes | None = (
         None  #: the peer's public key under CURVE, 32 bytes; that it has the secret one is proved
     )
+    principal: str | None = None  #: the peer's principal under GSSAPI, ``"ann@EXAMPLE.ORG"``, which is proved
 
     @property
     def public_key_z85(self) -> str:
@@ -38,10 +39,10 @@ class AuthenticationRequest:
 
     @property
     def credentials(self) -> tuple[bytes, ...]:
-        """The credential frames of a ZAP request (RFC 27), be it none, user name and password, or the public key."""
+        """The credential frames of a ZAP request (RFC 27), be it none, user name and password, public key, or principal."""
         if self.public_key is not None:
             return (self.public_key,)
-        texts = (text for text in (self.username, self.password) if text is not None)
+        texts = (text for text in (self.username, self.password, self.principal) if text is not None)
         return tuple(text.encode("utf-8", "surrogateescape") for text in texts)
 
 
@@ -93,7 +94,7 @@ Authenticator: TypeAlias = Callable[[AuthenticationRequest], Awaitable[Decision]
 
 
 class Security(ABC):
-    """What secures the connections of a socket: one of Null, PlainServer, PlainClient, CurveServer and CurveClient."""
+    """What secures the connections of a socket: one of Null, and the servers and clients of PLAIN, CURVE and GSSAPI."""
 
     __slots__ = ()
 
@@ -110,7 +111,7 @@ class Security(ABC):
     @property
     @abstractmethod
     def mechanism(self) -> str:
-        """The mechanism's name on the wire, ``"NULL"``, ``"PLAIN"`` or ``"CURVE"``."""
+        """The mechanism's name on the wire, ``"NULL"``, ``"PLAIN"``, ``"CURVE"`` or ``"GSSAPI"``."""
 
     @property
     def asks(self) -> bool:
@@ -125,5 +126,6 @@ def check_security(value: object) -> Security | None:
     if isinstance(value, type) and issubclass(value, Security):
         raise TypeError(f"expected a value, not the class: {value.__name__}(...)")
     raise TypeError(
-        "expected trizmq.Null(...), PlainServer(...), PlainClient(...), CurveServer(...) or CurveClient(...)"
+        "expected trizmq.Null(...), PlainServer(...), PlainClient(...), CurveServer(...), CurveClient(...), "
+        "GssapiServer(...) or GssapiClient(...)"
     )

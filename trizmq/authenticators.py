@@ -22,9 +22,10 @@ _log = logging.getLogger("trizmq")
 async def allow_any(request: AuthenticationRequest) -> Decision:
     """Let everybody in. Under CURVE this is encryption without authentication: the server is proved, its clients are not.
 
-    The user id is what the peer says under PLAIN, and its public key as Z85 under CURVE. Never waits.
+    The user id is what the peer says under PLAIN, its public key as Z85 under CURVE, its principal under GSSAPI.
+    Never waits.
     """
-    return Allow(request.username or request.public_key_z85)
+    return Allow(request.username or request.principal or request.public_key_z85)
 
 
 def addresses(allow: Iterable[str] = (), deny: Iterable[str] = (), *, ipc: bool = False) -> Authenticator:
@@ -125,6 +126,29 @@ def allowed_keys(keys: Iterable[bytes | str] | Mapping[str, bytes | str]) -> Aut
         # public keys are no secrets: a lookup that takes its time tells nothing
         user_id = users.get(request.public_key)
         return Allow(user_id) if user_id is not None else Deny(400, "this key is not allowed")
+
+    return authenticate
+
+
+def allowed_principals(principals: Iterable[str]) -> Authenticator:
+    """An authenticator for GSSAPI: the principals of the clients that may come in. The user id is the principal. Never waits.
+
+    Args:
+        principals: with their realm, such as ``"ann@EXAMPLE.ORG"``. Compared as they are: Kerberos minds the case.
+
+    Raises:
+        ValueError: a single text was given.
+    """
+    if isinstance(principals, str):
+        raise ValueError("allowed_principals() takes several principals: put a single one into a list")
+    allowed = frozenset(principals)
+
+    async def authenticate(request: AuthenticationRequest) -> Decision:
+        if request.principal is None:
+            return Deny(400, f"{request.mechanism} proves no principal")
+        if request.principal not in allowed:
+            return Deny(400, f"{request.principal} is not allowed")
+        return Allow(request.principal)
 
     return authenticate
 

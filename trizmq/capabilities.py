@@ -9,7 +9,8 @@ from .transports import STREAM_TRANSPORTS
 
 
 def has(capability: str) -> bool:
-    """Whether a transport or mechanism is there: ``tcp``, ``ipc``, ``inproc``, ``curve`` (needs PyNaCl).
+    """Whether a transport or mechanism is there: ``tcp``, ``ipc``, ``inproc``, ``curve`` (needs PyNaCl),
+    ``gssapi`` (needs the package of that name).
 
     As ``zmq_has``: an unknown name is simply not there.
     """
@@ -19,4 +20,6 @@ def has(capability: str) -> bool:
         return hasattr(socket, "AF_UNIX")
     if capability == "curve":
         return find_spec("nacl") is not None
+    if capability == "gssapi":
+        return find_spec("gssapi") is not None
     return capability == "inproc" or capability in STREAM_TRANSPORTS

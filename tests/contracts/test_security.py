@@ -8,7 +8,7 @@ test_security_no_zap_handler here, and for every mechanism in ``test_security_za
 test_security_plain          here; malformed commands in ``tests/wire/test_plain.py``
 test_security_curve          here; more malformed commands in ``tests/wire/test_curve.py``
 test_security_zap            ``test_security_zap.py``
-test_security_gssapi         nowhere: there is no GSSAPI here yet
+test_security_gssapi         ``tests/interop/test_gssapi.py``, with a KDC; malformed commands in ``tests/wire/test_gssapi.py``
 test_metadata, test_app_meta ``test_metadata.py``; names that are refused in ``tests/runtime/test_options.py``
 test_base85, test_sodium     ``tests/test_auth.py``, which also decodes anything (test_z85_decode_fuzzer)
 ===========================  ================================================================================

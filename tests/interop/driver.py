@@ -13,7 +13,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -138,10 +138,12 @@ class PeerProcess:
 
 
 @asynccontextmanager
-async def running_peer(nursery: trio.Nursery) -> AsyncIterator[PeerProcess]:
-    """Start a process, and end it."""
+async def running_peer(
+    nursery: trio.Nursery, python: str = sys.executable, env: Mapping[str, str] | None = None
+) -> AsyncIterator[PeerProcess]:
+    """Start a process, with our Python and environment unless said, and end it."""
     process = await trio.lowlevel.open_process(
-        [sys.executable, str(PEER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [python, str(PEER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env
     )
     peer = PeerProcess(process)
     nursery.start_soon(peer.read_answers, name="answers of the pyzmq peer")

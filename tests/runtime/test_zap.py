@@ -229,7 +229,7 @@ async def test_our_handler(
         [b"2.0", b"id", b"", b"", b"", b"NULL"],
         [b"1.0", b"id", b"", b"", b"", b"PLAIN", b"ann"],
         [b"1.0", b"id", b"", b"", b"", b"CURVE", b"short"],
-        [b"1.0", b"id", b"", b"", b"", b"GSSAPI", b"ann"],
+        [b"1.0", b"id", b"", b"", b"", b"GSSAPI", b"ann", b"pw"],
         [b"1.0", b"id", b"", b"", b"", b"NULL", b"ann"],
     ],
 )

@@ -51,10 +51,12 @@ async def decide(core: SocketCore, security: Security, endpoint: str, address: s
 def _request(
     core: SocketCore, domain: str, endpoint: str, address: str, connection: Connection
 ) -> AuthenticationRequest:
-    username = password = public_key = None
+    username = password = public_key = principal = None
     match connection.credentials:
         case (name, secret):
             username, password = (text.decode("utf-8", "surrogateescape") for text in (name, secret))
+        case (name,) if connection.mechanism == "GSSAPI":
+            principal = name.decode("utf-8", "surrogateescape")
         case (key,):
             public_key = key
     return AuthenticationRequest(
@@ -66,6 +68,7 @@ def _request(
         username=username,
         password=password,
         public_key=public_key,
+        principal=principal,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ..authentication import Authenticator, Security
 from ..errors import OptionError
 from ..keys import as_key, keygen
-from ..wire.mechanisms import curve, null, plain
+from ..wire.mechanisms import curve, gssapi, gssapi_backend, null, plain
 from ..wire.mechanisms.base import Mechanism, OurSide
 
 _MOST = 255
@@ -204,6 +204,102 @@ class CurveClient(WireSecurity):
         return curve.CurveClient(side, self._keys)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GssapiServer(WireSecurity):
+    """GSSAPI, that is Kerberos, the side that has a service's keys, whichever side connects. Encrypted unless ``plaintext``.
+
+    The keytab (``KRB5_KTNAME``, or the system's) is opened when this value is made, which waits for no network.
+
+    Args:
+        principal: ours, whose keys are in the keytab; None: whichever of the keytab's the client has a ticket for.
+        authenticator: who decides about the client's principal, such as ``trizmq.auth.allowed_principals([...])``.
+        domain: what this socket is called in questions; without an ``authenticator`` the context's ZAP handler is asked.
+        plaintext: prove who is there, and then encrypt and protect nothing. Both sides have to say the same.
+        principal_type: how ``principal`` is written: ``"hostbased"`` for ``service@host``, ``"krb5"`` for Kerberos' own
+            ``service/host@REALM``, ``"user"`` for a local user's name.
+
+    Raises:
+        OptionError: a value is wrong, nobody would decide, or there are no such keys.
+        ImportError: the package is not installed; ``pip install 'trizmq[gssapi]'``.
+    """
+
+    principal: str | None = None
+    authenticator: Authenticator | None = field(default=None, repr=False)
+    domain: str = ""
+    plaintext: bool = False
+    principal_type: gssapi_backend.NameType = "hostbased"
+    _begin: gssapi_backend.Begin = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _check_question("GssapiServer", self.domain, self.authenticator)
+        _check_somebody_decides("GssapiServer", self, "trizmq.auth.allowed_principals(['ann@EXAMPLE.ORG'])")
+        principal = _principal("GssapiServer", self.principal, self.principal_type)
+        try:
+            begin = gssapi_backend.acceptor(principal)
+        except gssapi_backend.GssError as error:
+            raise OptionError(f"GssapiServer: no keys to accept tickets with: {error}") from error
+        object.__setattr__(self, "_begin", begin)
+
+    @property
+    def mechanism(self) -> str:
+        """``"GSSAPI"``."""
+        return gssapi.GssapiServer.name
+
+    def _make(self, side: OurSide) -> Mechanism:
+        """The mechanism of one connection."""
+        return gssapi.GssapiServer(side, self._begin, self.plaintext)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GssapiClient(WireSecurity):
+    """GSSAPI, that is Kerberos, the side that has a user's tickets, whichever side connects. Encrypted unless ``plaintext``.
+
+    **Making this value may wait for the network**: the ticket for the service is fetched from the KDC then, into the cache
+    that ``KRB5CCNAME`` names, so that connections find it there. Make it before ``trio.run``, or in a thread
+    (``trio.to_thread.run_sync``). When that ticket has expired, the next connection fetches one, and nothing else of the
+    program runs meanwhile: make a new value earlier, in a thread, to fetch it in time.
+
+    Args:
+        service_principal: the server's. Nobody else is talked to.
+        principal: ours, whose tickets are used; None: those that there are.
+        plaintext: prove who is there, and then encrypt and protect nothing. Both sides have to say the same.
+        service_principal_type: how ``service_principal`` is written: ``"hostbased"`` for ``service@host``, ``"krb5"`` for
+            Kerberos' own ``service/host@REALM``, ``"user"`` for a local user's name.
+        principal_type: the same of ``principal``.
+
+    Raises:
+        OptionError: a value is wrong, or there is no ticket.
+        ImportError: the package is not installed; ``pip install 'trizmq[gssapi]'``.
+    """
+
+    service_principal: str
+    principal: str | None = None
+    plaintext: bool = False
+    service_principal_type: gssapi_backend.NameType = "hostbased"
+    principal_type: gssapi_backend.NameType = "hostbased"
+    _begin: gssapi_backend.Begin = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        service = _principal("GssapiClient", self.service_principal, self.service_principal_type)
+        if service is None:
+            raise OptionError("GssapiClient: a service_principal is a str such as 'service@host', not None")
+        begin = gssapi_backend.initiator(service, _principal("GssapiClient", self.principal, self.principal_type))
+        try:
+            begin().step(None)
+        except gssapi_backend.GssError as error:
+            raise OptionError(f"GssapiClient: no ticket for {self.service_principal}: {error}") from error
+        object.__setattr__(self, "_begin", begin)
+
+    @property
+    def mechanism(self) -> str:
+        """``"GSSAPI"``."""
+        return gssapi.GssapiClient.name
+
+    def _make(self, side: OurSide) -> Mechanism:
+        """The mechanism of one connection."""
+        return gssapi.GssapiClient(side, self._begin, self.plaintext)
+
+
 def in_force(security: Security | None) -> WireSecurity:
     """What the value of the option means."""
     if security is None:
@@ -239,6 +335,17 @@ def _credential(what: str, value: object) -> bytes:
     if len(value) > _MOST:
         raise OptionError(f"PlainClient: the {what} has {len(value)} bytes, more than {_MOST}")
     return value
+
+
+def _principal(who: str, name: object, kind: object) -> gssapi_backend.Principal | None:
+    known = [known for known in gssapi_backend.NAME_TYPES if known == kind]
+    if not known:
+        raise OptionError(f"{who}: a principal's type is one of {', '.join(gssapi_backend.NAME_TYPES)}, not {kind!r}")
+    if name is None:
+        return None
+    if not isinstance(name, str) or not name or "\0" in name:
+        raise OptionError(f"{who}: a principal is a str such as 'service@host', not {name!r}")
+    return gssapi_backend.Principal(name, known[0])
 
 
 def _key(name: str, value: object) -> bytes:

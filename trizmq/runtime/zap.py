@@ -158,7 +158,7 @@ async def _answer(router: TwoWayVerbs, message: list[bytes], authenticator: Auth
 async def _decide(frames: list[bytes], authenticator: Authenticator) -> Decision:
     domain, address, routing_id, mechanism, *credentials = frames
     texts = [frame.decode("utf-8", "surrogateescape") for frame in credentials]
-    username = password = public_key = None
+    username = password = public_key = principal = None
     match mechanism, credentials:
         case (b"NULL", []):
             pass
@@ -166,6 +166,8 @@ async def _decide(frames: list[bytes], authenticator: Authenticator) -> Decision
             username, password = texts
         case (b"CURVE", [key]) if len(key) == 32:
             public_key = key
+        case (b"GSSAPI", [_]):
+            principal = texts[0]
         case _:
             return Deny(500, "credentials that do not fit the mechanism")
     decision = await authenticator(
@@ -177,6 +179,7 @@ async def _decide(frames: list[bytes], authenticator: Authenticator) -> Decision
             username=username,
             password=password,
             public_key=public_key,
+            principal=principal,
         )
     )
     if not isinstance(decision, (Allow, Deny)):

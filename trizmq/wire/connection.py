@@ -202,7 +202,8 @@ class Connection:
     def credentials(self) -> tuple[bytes, ...]:
         """What the peer proves itself with while :attr:`authenticating`: the credential frames of a ZAP request (RFC 27).
 
-        Nothing under NULL, user name and password under PLAIN, the 32 bytes of its public key under CURVE.
+        Nothing under NULL, user name and password under PLAIN, the 32 bytes of its public key under CURVE, its principal
+        under GSSAPI.
         """
         return self._mechanism.credentials
 
