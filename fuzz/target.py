@@ -7,7 +7,7 @@ An input begins with three octets of choices, the rest is what the peer sends:
     2  the sizes of the pieces, and of the batches taken, in the third run
 
 All keys and all that is random is known. So under CURVE the rest can also be what is *in* the boxes: no fuzzer finds one that
-opens, and what comes of an authenticated peer's rubbish is a question of its own.
+opens, and what comes of an authenticated peer's rubbish is a question of its own. Under GSSAPI the tokens can be read.
 
 This file needs no fuzzer, so that the tests run it over the seeds, and a finding can be replayed with a debugger.
 """
@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 
+from fuzz.tickets import AGAIN, TICKET, WELCOME, ReadableContext
 from tests.wire.harness import COMPATIBLE, SIGNATURE, Outcome, bytewise, config, connected, cut, feed, greeting, ready
 from tests.wire.secure import (
     CLIENT_KEYS,
@@ -38,6 +39,7 @@ from trizmq.wire.connection import Connection
 from trizmq.wire.frames import command_frame
 from trizmq.wire.mechanisms.base import Mechanism, OurSide
 from trizmq.wire.mechanisms.curve import CurveClient, CurveServer
+from trizmq.wire.mechanisms.gssapi import GssapiClient, GssapiServer
 from trizmq.wire.mechanisms.null import AskingNull, Null
 from trizmq.wire.mechanisms.plain import Credentials, PlainClient, PlainServer
 
@@ -67,6 +69,33 @@ def _plain_client(side: OurSide) -> Mechanism:
     return PlainClient(side, Credentials(b"ann", b"secret"))
 
 
+def _gssapi_server(side: OurSide) -> Mechanism:
+    return GssapiServer(side, partial(ReadableContext, True), plaintext=False)
+
+
+def _gssapi_client(side: OurSide) -> Mechanism:
+    return GssapiClient(side, partial(ReadableContext, False), plaintext=False)
+
+
+def _gssapi_plaintext_server(side: OurSide) -> Mechanism:
+    return GssapiServer(side, partial(ReadableContext, True), plaintext=True)
+
+
+def _gssapi_plaintext_client(side: OurSide) -> Mechanism:
+    return GssapiClient(side, partial(ReadableContext, False), plaintext=True)
+
+
+def _token(token: bytes) -> bytes:
+    """In its INITIATE."""
+    return command_frame(make_command(b"INITIATE", len(token).to_bytes(4, "big") + token))
+
+
+def _wrapped(_: int, text: bytes) -> bytes:
+    """The text of a GSSAPI MESSAGE, wrapped."""
+    token = ReadableContext(True).wrap(text)
+    return make_command(b"MESSAGE", len(token).to_bytes(4, "big") + token)
+
+
 @cache
 def _welcome() -> bytes:
     """The body of the WELCOME that our server, whose random numbers are known, always answers."""
@@ -76,6 +105,11 @@ def _welcome() -> bytes:
     return body
 
 
+def frame(body: bytes) -> bytes:
+    """A message frame with a long size."""
+    return b"\x02" + len(body).to_bytes(8, "big") + body
+
+
 def _sealed(data: bytes, nonce: int, one: Callable[[int, bytes], bytes]) -> bytes:
     """The texts of MESSAGEs, each after its size in one octet, sealed."""
     frames = []
@@ -83,7 +117,7 @@ def _sealed(data: bytes, nonce: int, one: Callable[[int, bytes], bytes]) -> byte
         text, data = data[1 : 1 + data[0]], data[1 + data[0] :]
         body = one(nonce, text)
         nonce += 1
-        frames.append(b"\x02" + len(body).to_bytes(8, "big") + body)
+        frames.append(frame(body))
     return b"".join(frames)
 
 
@@ -109,6 +143,12 @@ def beginnings(socket_type: str) -> list[Beginning]:
 
     def say_ready(told: bytes) -> bytes:
         return command_frame(server.ready(CX, told))
+
+    gssapi = greeting(mechanism=b"GSSAPI")
+    ticket = gssapi + _token(TICKET) + command_frame(b"")
+    welcomed = gssapi + _token(WELCOME)
+    gssapi_ready = frame(_wrapped(0, b"\0" + make_command(b"READY", metadata)))
+    wrap = partial(_sealed, nonce=0, one=_wrapped)
 
     from_client = partial(seal, theirs=SX, secret=CX_SECRET)
     from_server = partial(seal, theirs=CX, secret=SX_SECRET, prefix=b"CurveZMQMESSAGES")
@@ -144,6 +184,20 @@ def beginnings(socket_type: str) -> list[Beginning]:
         Beginning(curve_welcome, _curve_client, say_ready),
         Beginning(curve_welcome + say_ready(metadata), _curve_client),
         Beginning(curve_welcome + say_ready(metadata), _curve_client, partial(_sealed, nonce=2, one=from_server)),
+        Beginning(gssapi, _gssapi_server),
+        Beginning(ticket, _gssapi_server),
+        Beginning(ticket, _gssapi_server, wrap),
+        Beginning(ticket, _gssapi_server, status="400"),
+        Beginning(ticket + gssapi_ready, _gssapi_server),
+        Beginning(ticket + gssapi_ready, _gssapi_server, wrap),
+        Beginning(ticket, _gssapi_plaintext_server),
+        Beginning(ticket + ready(peer), _gssapi_plaintext_server),
+        Beginning(gssapi, _gssapi_client),
+        Beginning(welcomed, _gssapi_client),
+        Beginning(welcomed + gssapi_ready, _gssapi_client),
+        Beginning(welcomed + gssapi_ready, _gssapi_client, wrap),
+        Beginning(welcomed, _gssapi_plaintext_client),
+        Beginning(welcomed + ready(peer), _gssapi_plaintext_client),
     ]
 
 
@@ -242,8 +296,12 @@ def seeds() -> Iterator[bytes]:
         command_frame(HandServer(x_secret=SX_SECRET).welcome(CX)),
         b"\0\x2a" + seal(3, b"\0a", SX, CX_SECRET) * 2,
         b"\xff" + (300).to_bytes(8, "big") + b"\0" + bytes(299),
+        _token(AGAIN) * 2 + _token(TICKET) + command_frame(b""),
+        _token(AGAIN) + _token(WELCOME),
+        frame(_wrapped(0, b"\0a")) + frame(_wrapped(0, b"\x04A")) + frame(_wrapped(0, b"\x08A")),
+        frame(make_command(b"MESSAGE", b"\0\0\0\x02%")),
     ]
     for beginning in range(BEGINNINGS):
         for number, piece in enumerate(pieces):
             for kind in (number % len(TYPES), 128 + TYPES.index("ROUTER")):
-                yield bytes((kind, beginning, number * 16 % 256 + number)) + piece
+                yield bytes((kind, beginning, 17 * number % 256)) + piece
