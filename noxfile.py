@@ -90,6 +90,13 @@ def interop(session: nox.Session) -> None:
 
 
 @nox.session
+def kerberos(session: nox.Session) -> None:
+    """Run the tests of GSSAPI against a KDC of their own and the system's libzmq (Debian: see CONTRIBUTING.md)."""
+    session.install("-e", ".[test,gssapi]")
+    session.run("python", "-m", "pytest", "-rs", "tests/interop/test_gssapi.py", *session.posargs)
+
+
+@nox.session
 def coverage(session: nox.Session) -> None:
     """Measure coverage by branch; wire/ and patterns/ must be complete."""
     session.install("-e", ".[test]")
