@@ -29,6 +29,7 @@ LEAVES = {
     "endpoints",
     "errors",
     "events",
+    "first_use",
     "keys",
     "messages",
     "metadata",
@@ -191,15 +192,37 @@ def imports_go_down(module: Module) -> Iterator[Finding]:
 
 
 def the_package_only_re_exports(module: Module) -> Iterator[Finding]:
-    """``trizmq/__init__.py`` is the list of public names: docstring, imports from here, ``__all__``."""
+    """``trizmq/__init__.py`` is the list of public names: docstring, imports from here, ``__all__``.
+
+    What is loaded on first use is there twice, for type checkers and for ``on_first_use``; both have to say the same.
+    """
     if module.name != "trizmq":
         return
     for at, node in enumerate(module.tree.body):
         if at == 0 and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             continue
-        if isinstance(node, ast.ImportFrom) and (node.level == 1 or node.module == "__future__"):
+        if isinstance(node, ast.ImportFrom) and (node.level == 1 or node.module in ("__future__", "typing")):
             continue
         if isinstance(node, ast.Assign) and [dotted(target) for target in node.targets] == ["__all__"]:
+            continue
+        if isinstance(node, ast.If) and dotted(node.test) == "TYPE_CHECKING":
+            shown = [
+                (each.module or alias.name, alias.name)
+                for each in node.body
+                if isinstance(each, ast.ImportFrom)
+                for alias in each.names
+            ]
+            loaded = [
+                (of, name)
+                for each in node.orelse
+                for table in ast.walk(each)
+                if isinstance(table, ast.Dict)
+                for of, names in ast.literal_eval(table).items()
+                for name in names
+            ]
+            if len(shown) == len(node.body) and len(node.orelse) == 1 and sorted(shown) == sorted(loaded):
+                continue
+            yield node.lineno, f"shown to type checkers: {shown}; loaded on first use: {loaded}"
             continue
         yield node.lineno, "only re-exports and __all__ belong here"
 
@@ -315,6 +338,13 @@ BROKEN: list[tuple[Rule, str, str]] = [
     (imports_go_down, "trizmq.demo", "import zmq"),
     (the_package_only_re_exports, "trizmq", "from .errors import ZmqError\nDEBUG = True"),
     (the_package_only_re_exports, "trizmq", "def has(feature): ..."),
+    (the_package_only_re_exports, "trizmq", "if TYPE_CHECKING:\n    from .zap import serve_zap"),
+    (the_package_only_re_exports, "trizmq", "if TYPE_CHECKING:\n    DEBUG = True"),
+    (
+        the_package_only_re_exports,
+        "trizmq",
+        "if TYPE_CHECKING:\n    from .zap import serve_zap\nelse:\n    __getattr__ = on_first_use('', {'zap': ['serve']})",
+    ),
     (trio_goes_by_its_name, "trizmq.runtime.engine", "import trio as t"),
     (trio_goes_by_its_name, "trizmq.runtime.engine", "from trio import lowlevel as low"),
     (only_pipe_opens_memory_channels, "trizmq.runtime.engine", "s, r = trio.open_memory_channel[int](1)"),
@@ -347,6 +377,11 @@ SOUND: list[tuple[Rule, str, str]] = [
     (imports_go_down, "trizmq.sockets", "from .patterns.req import Req\nfrom .runtime.socket import Socket"),
     (imports_go_down, "trizmq.__main__", "import trio\nimport trizmq\nfrom .demo import main"),
     (the_package_only_re_exports, "trizmq", '"""Doc."""\nfrom .errors import ZmqError\n__all__ = ["ZmqError"]'),
+    (
+        the_package_only_re_exports,
+        "trizmq",
+        "if TYPE_CHECKING:\n    from . import zap\nelse:\n    __getattr__ = on_first_use('', {'zap': ['zap']})",
+    ),
     (only_pipe_opens_memory_channels, "trizmq.runtime.pipe", "s, r = trio.open_memory_channel[int](1)"),
     (only_checkpoints_schedules, "trizmq.runtime.checkpoints", "async def f(): await trio.lowlevel.checkpoint()"),
     (only_checkpoints_schedules, "trizmq.runtime.socket", "lot = trio.lowlevel.ParkingLot()\ncheckpoints.checkpoint()"),

@@ -5,10 +5,10 @@ It speaks ZMTP, the wire protocol of ZeroMQ, over Trio's own sockets: wire-compa
 
 from __future__ import annotations
 
-from . import auth as auth
+from typing import TYPE_CHECKING
+
 from ._version import __version__ as __version__
 from .authentication import Security as Security
-from .capabilities import has as has
 from .context import Context as Context
 from .errors import EndpointError as EndpointError
 from .errors import HostUnreachable as HostUnreachable
@@ -22,7 +22,6 @@ from .errors import StateError as StateError
 from .errors import UsageError as UsageError
 from .errors import ZapError as ZapError
 from .errors import ZmqError as ZmqError
-from .event_log import log_events as log_events
 from .events import Accepted as Accepted
 from .events import AcceptFailed as AcceptFailed
 from .events import BindFailed as BindFailed
@@ -51,22 +50,13 @@ from .events import PeerRefused as PeerRefused
 from .events import PeerStatistics as PeerStatistics
 from .events import Statistics as Statistics
 from .events import Unsent as Unsent
+from .first_use import on_first_use
 from .options import AcceptedPeer as AcceptedPeer
 from .options import ReconnectStop as ReconnectStop
 from .options import RouterNotify as RouterNotify
-from .poller import READABLE as READABLE
-from .poller import WRITABLE as WRITABLE
-from .poller import Poller as Poller
-from .poller import PollEvent as PollEvent
 from .proxy import proxy as proxy
 from .runtime.monitor import EventWatcher as EventWatcher
-from .runtime.security import CurveClient as CurveClient
-from .runtime.security import CurveServer as CurveServer
-from .runtime.security import GssapiClient as GssapiClient
-from .runtime.security import GssapiServer as GssapiServer
-from .runtime.security import Null as Null
-from .runtime.security import PlainClient as PlainClient
-from .runtime.security import PlainServer as PlainServer
+from .runtime.securing import Null as Null
 from .sockets import Dealer as Dealer
 from .sockets import Pair as Pair
 from .sockets import Pub as Pub
@@ -80,6 +70,39 @@ from .sockets import Stream as Stream
 from .sockets import Sub as Sub
 from .sockets import XPub as XPub
 from .sockets import XSub as XSub
+
+if TYPE_CHECKING:
+    from . import auth as auth
+    from .capabilities import has as has
+    from .event_log import log_events as log_events
+    from .poller import READABLE as READABLE
+    from .poller import WRITABLE as WRITABLE
+    from .poller import Poller as Poller
+    from .poller import PollEvent as PollEvent
+    from .runtime.security import CurveClient as CurveClient
+    from .runtime.security import CurveServer as CurveServer
+    from .runtime.security import GssapiClient as GssapiClient
+    from .runtime.security import GssapiServer as GssapiServer
+    from .runtime.security import PlainClient as PlainClient
+    from .runtime.security import PlainServer as PlainServer
+else:
+    __getattr__, __dir__ = on_first_use(
+        __name__,
+        {
+            "auth": ["auth"],
+            "capabilities": ["has"],
+            "event_log": ["log_events"],
+            "poller": ["READABLE", "WRITABLE", "Poller", "PollEvent"],
+            "runtime.security": [
+                "CurveClient",
+                "CurveServer",
+                "GssapiClient",
+                "GssapiServer",
+                "PlainClient",
+                "PlainServer",
+            ],
+        },
+    )
 
 __all__ = [
     "READABLE",

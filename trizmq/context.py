@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ParamSpec, Protocol, Self, TypeVar
 
+from .authentication import AuthenticationRequest, Decision
 from .errors import UsageError
 from .options import check_defaults
 from .runtime.home import SocketHome
 from .runtime.runs import RunLocal, close_all
-from .runtime.zap import ask_handler
 
 P = ParamSpec("P")
 S = TypeVar("S", bound="JoinsContext")
@@ -43,7 +43,7 @@ class Context:
 
     def __init__(self, **defaults: Any) -> None:
         self.defaults: dict[str, object] = check_defaults(defaults)
-        self._home = SocketHome(ask_handler)
+        self._home = SocketHome(_ask_handler)
         self._entered = False
         self._closed = False
 
@@ -86,6 +86,12 @@ class Context:
     async def __aexit__(self, kind: type[BaseException] | None, error: object, traceback: object) -> None:
         self._closed = True
         await close_all(list(self._home.open_cores), forcefully=kind is not None)
+
+
+async def _ask_handler(request: AuthenticationRequest) -> Decision:
+    from .runtime.zap import ask_handler  # few programs have a ZAP handler
+
+    return await ask_handler(request)
 
 
 def _make_default() -> Context:

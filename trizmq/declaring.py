@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import socket
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import Any, Generic, TypeVar, cast, dataclass_transform
 
 from .errors import OptionError
@@ -119,6 +118,8 @@ def nearest(name: str, known: Mapping[str, Option[Any]]) -> str:
     for ours, declared in known.items():
         if declared.zmq and declared.zmq == f"ZMQ_{name.upper()}":
             return f"; it is called {ours!r} here"
+    from difflib import get_close_matches  # for errors only
+
     close = get_close_matches(name, known, 1)
     return f"; did you mean {close[0]!r}?" if close else f"; it has: {', '.join(known)}"
 

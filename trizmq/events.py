@@ -168,9 +168,10 @@ class Event(Record):
         return 0
 
 
-@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Listening(Event):
     """An endpoint is bound and accepts connections."""
+
+    __slots__ = ()
 
     zmq_event: ClassVar[int] = 0x0008
 
@@ -190,9 +191,10 @@ class BindFailed(Event):
         return self.errno
 
 
-@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Accepted(Event):
     """A connection was accepted; its handshake begins."""
+
+    __slots__ = ()
 
     zmq_event: ClassVar[int] = 0x0020
 
@@ -212,9 +214,10 @@ class AcceptFailed(Event):
         return self.errno
 
 
-@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class ConnectDelayed(Event):
     """An attempt to connect has no result yet after a moment; it goes on. Told at most once for each attempt."""
+
+    __slots__ = ()
 
     zmq_event: ClassVar[int] = 0x0002
 
@@ -224,9 +227,10 @@ class ConnectDelayed(Event):
         return system_errors.EINPROGRESS
 
 
-@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Connected(Event):
     """A connection was made; its handshake begins."""
+
+    __slots__ = ()
 
     zmq_event: ClassVar[int] = 0x0001
 
@@ -278,14 +282,16 @@ class HandshakeFailed(Event):
         return self.code
 
 
-@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class PeerRefused(HandshakeFailed):
     """This side does not take the peer (now): a second one of a PAIR, or one whose routing id another one has."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True, repr=False, eq=False)
+
 class HandshakeFailedProtocol(HandshakeFailed):
     """The peer broke the protocol, or does not speak it; ``code`` says how (``ZMQ_PROTOCOL_ERROR_...``)."""
+
+    __slots__ = ()
 
     zmq_event: ClassVar[int] = 0x2000
 
@@ -297,9 +303,10 @@ class IncompatiblePeer(HandshakeFailedProtocol):
     socket_type: str = ""  #: the peer's, as it announced it; empty where the mechanism is what does not fit
 
 
-@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class HandshakeFailedAuth(HandshakeFailed):
     """The peer was not let in, or we were not; ``code`` is the status: 300, 400 or 500 (RFC 27)."""
+
+    __slots__ = ()
 
     zmq_event: ClassVar[int] = 0x4000
 
@@ -335,9 +342,10 @@ class DropsEnded(Event):
     count: int = 0  #: messages dropped since :class:`DropsBegan`
 
 
-@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Closed(Event):
     """A listener or connector of ours was closed."""
+
+    __slots__ = ()
 
     zmq_event: ClassVar[int] = 0x0080
 

@@ -7,6 +7,7 @@ class Record:
     """A base for frozen dataclasses that are declared with ``repr=False, eq=False``: this has both, once for all.
 
     ``dataclass`` would write and compile them anew for each class: a quarter of the time that the import of the events took.
+    A class that adds no field to a record needs no decorator, and only says ``__slots__ = ()``.
     """
 
     __slots__ = ()

@@ -1,59 +1,17 @@
-"""The values of ``security=``: which mechanism, and who is asked. Immutable, and they keep their secrets."""
+"""The values of ``security=`` besides Null: which mechanism, and who is asked. Immutable, and they keep their secrets."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from dataclasses import dataclass, field
 
 from ..authentication import Authenticator, Security
 from ..errors import OptionError
 from ..keys import as_key, keygen
-from ..wire.mechanisms import curve, gssapi, gssapi_backend, null, plain
+from ..wire.mechanisms import curve, gssapi, gssapi_backend, plain
 from ..wire.mechanisms.base import Mechanism, OurSide
+from .securing import WireSecurity, check_question
 
 _MOST = 255
-
-
-class WireSecurity(Security):
-    """A value from which connections can be made: all of them are."""
-
-    __slots__ = ()
-
-    @abstractmethod
-    def _make(self, side: OurSide) -> Mechanism:
-        """The mechanism of one connection."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Null(WireSecurity):
-    """NULL: connections in the clear, and no proof of who is at the other end. The default, without questions.
-
-    With an authenticator, or a domain, peers are let in by their address, on either side of a connection. Peers too old to
-    be refused properly (ZMTP 1.0 and 2.0) are then not let in.
-
-    Args:
-        domain: what this socket is called in questions; not empty and without an ``authenticator``, the ZAP handler of the
-            context is asked (``ZMQ_ZAP_DOMAIN``), and without a handler nobody is let in.
-        authenticator: who decides.
-
-    Raises:
-        OptionError: a value is wrong.
-    """
-
-    domain: str = ""
-    authenticator: Authenticator | None = field(default=None, repr=False)
-
-    def __post_init__(self) -> None:
-        _check_question("Null", self.domain, self.authenticator)
-
-    @property
-    def mechanism(self) -> str:
-        """``"NULL"``."""
-        return null.Null.name
-
-    def _make(self, side: OurSide) -> Mechanism:
-        """The mechanism of one connection."""
-        return null.AskingNull(side) if self.asks else null.Null(side)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +32,7 @@ class PlainServer(WireSecurity):
     domain: str = ""
 
     def __post_init__(self) -> None:
-        _check_question("PlainServer", self.domain, self.authenticator)
+        check_question("PlainServer", self.domain, self.authenticator)
         _check_somebody_decides("PlainServer", self, "trizmq.auth.passwords({'user': 'password'})")
 
     @property
@@ -146,7 +104,7 @@ class CurveServer(WireSecurity):
         object.__setattr__(self, "secret_key", keys.secret)
         object.__setattr__(self, "public_key", keys.public)
         object.__setattr__(self, "_keys", keys)
-        _check_question("CurveServer", self.domain, self.authenticator)
+        check_question("CurveServer", self.domain, self.authenticator)
         _check_somebody_decides("CurveServer", self, "trizmq.auth.allowed_keys([...])")
 
     @property
@@ -231,7 +189,7 @@ class GssapiServer(WireSecurity):
     _begin: gssapi_backend.Begin = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        _check_question("GssapiServer", self.domain, self.authenticator)
+        check_question("GssapiServer", self.domain, self.authenticator)
         _check_somebody_decides("GssapiServer", self, "trizmq.auth.allowed_principals(['ann@EXAMPLE.ORG'])")
         principal = _principal("GssapiServer", self.principal, self.principal_type)
         try:
@@ -300,24 +258,6 @@ class GssapiClient(WireSecurity):
         return gssapi.GssapiClient(side, self._begin, self.plaintext)
 
 
-def in_force(security: Security | None) -> WireSecurity:
-    """What the value of the option means."""
-    if security is None:
-        return NO_SECURITY
-    if not isinstance(security, WireSecurity):
-        raise OptionError(f"security={type(security).__name__}: this is none of trizmq's own values")
-    return security
-
-
-def _check_question(who: str, domain: object, authenticator: object) -> None:
-    if not isinstance(domain, str) or not domain.isascii() or not domain.isprintable() or len(domain) > _MOST:
-        raise OptionError(f"{who}: a domain is a str of at most {_MOST} printable characters of ASCII")
-    if authenticator is not None and not callable(authenticator):
-        raise OptionError(
-            f"{who}: an authenticator is an async function that is given the request, not a {type(authenticator).__name__}"
-        )
-
-
 def _check_somebody_decides(who: str, security: Security, example: str) -> None:
     if not security.asks:
         raise OptionError(
@@ -356,7 +296,3 @@ def _key(name: str, value: object) -> bytes:
         return as_key(value)
     except (TypeError, ValueError) as error:
         raise OptionError(f"{name}: {error}") from None
-
-
-#: What a socket has without ``security=``.
-NO_SECURITY = Null()

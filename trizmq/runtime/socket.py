@@ -40,7 +40,7 @@ from .inproc import InprocConnection
 from .linger import Closing, linger
 from .monitor import Counters, DropLedger, EventWatcher, Monitor
 from .pipe import Pipe
-from .security import WireSecurity, in_force
+from .securing import WireSecurity, in_force
 from .session import Session
 from .waiting import Waiting
 

@@ -10,7 +10,6 @@ message another 0.1 µs of the 0.7 that a verb takes.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from threading import get_ident
 from typing import Any, Protocol, TypeVar, cast
@@ -126,6 +125,8 @@ class SendVerbs(trio.abc.SendChannel[Sendable]):
     async def send_json(self, value: object, **dumps_options: Any) -> None:
         """Send a value as JSON in one frame; keywords go to :func:`json.dumps`."""
         dumps_options.setdefault("separators", (",", ":"))
+        import json  # few programs send it
+
         await self.send(json.dumps(value, **dumps_options).encode())
 
     async def send_serialized(self, value: T, serialize: Callable[[T], Sendable]) -> None:
@@ -266,6 +267,8 @@ class ReceiveVerbs(trio.abc.ReceiveChannel[list[bytes]]):
 
     async def recv_json(self, **loads_options: Any) -> Any:
         """Receive a message of one frame as JSON; keywords go to :func:`json.loads`."""
+        import json
+
         return json.loads(await self.recv(), **loads_options)
 
     async def recv_serialized(self, deserialize: Callable[[list[bytes]], T]) -> T:

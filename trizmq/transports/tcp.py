@@ -12,7 +12,6 @@ from ..endpoints import HostPort, parse_host_port, parse_tcp_target
 from .base import TransportOptions
 from .dialing import Resolved, dial
 from .sockets import SocketAcceptor, SocketLink
-from .socks import connect_through
 from .tuning import tune
 
 
@@ -62,6 +61,8 @@ class Tcp:
         target = parse_tcp_target(address, endpoint)
         if not options.socks_proxy:
             return _link(await _dial(target.destination, target.source, options))
+        from .socks import connect_through  # few programs have a proxy
+
         proxy = parse_tcp_target(options.socks_proxy, options.socks_proxy)
         connected = await _dial(proxy.destination, target.source or proxy.source, options)
         try:
