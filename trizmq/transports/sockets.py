@@ -16,6 +16,7 @@ from .tuning import TuningError
 
 # One sendmsg takes at most this many buffers: IOV_MAX is 1024 on Linux and macOS.
 _MOST_BUFFERS = 1024
+_FEW_BUFFERS = 16
 _HAS_SENDMSG = hasattr(socket.socket, "sendmsg")
 _HAS_RECVMSG = hasattr(socket.socket, "recvmsg_into")
 
@@ -135,22 +136,25 @@ class SocketLink(trio.abc.HalfCloseableStream):
                 rest = rest[self.send_now(rest) :]
 
     async def _send_gathered(self, buffers: list[Buffer]) -> None:
-        at = 0
+        at, most = 0, _MOST_BUFFERS
         while at < len(buffers):
             self._check_open()
             try:
-                sent = self._socket.sendmsg(buffers[at : at + _MOST_BUFFERS])
+                sent = self._socket.sendmsg(buffers[at : at + most])
             except (BlockingIOError, InterruptedError):
                 await self.wait_send_all_might_not_block()
                 continue
             except OSError as error:
                 raise self._broken(error) from error
             self.bytes_sent += sent
+            first = at
             while at < len(buffers) and sent >= len(buffers[at]):
                 sent -= len(buffers[at])
                 at += 1
             if sent:
                 buffers[at] = memoryview(buffers[at])[sent:]
+            # each buffer costs something, taken or not, and a full socket will take about as many of them again
+            most = min(max(2 * (at - first), _FEW_BUFFERS), _MOST_BUFFERS)
 
     def send_now(self, buffer: Buffer) -> int:
         """See :meth:`Link.send_now`."""
