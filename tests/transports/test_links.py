@@ -79,6 +79,34 @@ async def test_gathered_sending() -> None:
     await far.aclose()
 
 
+async def test_a_full_socket_is_not_given_all_buffers_again() -> None:
+    """Python converts each buffer of a call, whether the system takes it or not."""
+    near, far = await make_pair()
+    given: list[int] = []
+
+    class Counting(socket.socket):
+        def sendmsg(self, buffers: list[bytes]) -> int:  # type: ignore[override]
+            given.append(len(buffers))
+            return super().sendmsg(buffers)
+
+    inner = near._socket
+    near._socket = Counting(inner.family, inner.type, fileno=inner.detach())
+    near._socket.setblocking(False)
+    buffers = [b"x" * 100_000] * 500
+    missing = 50_000_000
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(near.send, buffers)
+        while missing:
+            missing -= len(await far.receive_some(65536))
+    assert given[0] == 500
+    assert sum(given) < 16 * len(given) + 500  # a few at a time: hardly more than that fits in
+    given.clear()
+    await near.send([b"x"] * 3000)  # and where there is room, all that one call takes
+    assert given == [1024, 1024, 952]
+    await near.aclose()
+    await far.aclose()
+
+
 async def test_bytes_sent_tells_how_far_a_cancelled_send_got() -> None:
     near, far = await make_pair()
     with trio.move_on_after(0.01) as scope:
