@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
+import struct
 
 import pytest
 import trio
 import trio.testing
 
+from trizmq.transports import sockets
 from trizmq.transports.base import StreamLink
 from trizmq.transports.sockets import SocketLink
 
@@ -77,6 +79,34 @@ async def test_gathered_sending() -> None:
     await far.aclose()
 
 
+async def test_a_full_socket_is_not_given_all_buffers_again() -> None:
+    """Python converts each buffer of a call, whether the system takes it or not."""
+    near, far = await make_pair()
+    given: list[int] = []
+
+    class Counting(socket.socket):
+        def sendmsg(self, buffers: list[bytes]) -> int:  # type: ignore[override]
+            given.append(len(buffers))
+            return super().sendmsg(buffers)
+
+    inner = near._socket
+    near._socket = Counting(inner.family, inner.type, fileno=inner.detach())
+    near._socket.setblocking(False)
+    buffers = [b"x" * 100_000] * 500
+    missing = 50_000_000
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(near.send, buffers)
+        while missing:
+            missing -= len(await far.receive_some(65536))
+    assert given[0] == 500
+    assert sum(given) < 16 * len(given) + 500  # a few at a time: hardly more than that fits in
+    given.clear()
+    await near.send([b"x"] * 3000)  # and where there is room, all that one call takes
+    assert given == [1024, 1024, 952]
+    await near.aclose()
+    await far.aclose()
+
+
 async def test_bytes_sent_tells_how_far_a_cancelled_send_got() -> None:
     near, far = await make_pair()
     with trio.move_on_after(0.01) as scope:
@@ -104,6 +134,45 @@ async def test_send_now() -> None:
     await near.aclose()
     with pytest.raises(trio.ClosedResourceError):
         near.send_now(b"x")
+
+
+@pytest.mark.parametrize("gathers", [True, False])
+async def test_receive_into(monkeypatch: pytest.MonkeyPatch, gathers: bool) -> None:
+    monkeypatch.setattr(sockets, "_HAS_RECVMSG", gathers)
+    near, far = await make_pair()
+    place = bytearray(10)
+    space = memoryview(place)
+    assert far.receive_into(space) is None
+    near.send_now(b"hello")
+    assert far.receive_into(space) == (5, b"")
+    assert place == b"hello" + bytes(5)
+    near.send_now(b"0123456789")
+    assert far.receive_into(space) == (10, b"")
+    near.send_now(b"9876543210 and more")
+    assert far.receive_into(space) == (10, b" and more" if gathers else b"")
+    assert place == b"9876543210"
+    if not gathers:
+        assert await far.receive_some(100) == b" and more"
+    near.send_now(bytes(9000))
+    assert far.receive_into(space) == (10, bytes(1024) if gathers else b"")
+    assert len(await far.receive_some(10_000)) == (9000 - 1034 if gathers else 8990)
+    await near.aclose()
+    assert far.receive_into(space) == (0, b"")
+    await far.aclose()
+    with pytest.raises(trio.ClosedResourceError):
+        far.receive_into(space)
+
+
+async def test_receive_into_from_a_broken_connection() -> None:
+    listening = socket.create_server(("127.0.0.1", 0))
+    with listening, socket.create_connection(listening.getsockname()) as one:
+        other, _ = listening.accept()
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        link = SocketLink(one, "one")
+        other.close()  # with a reset
+        await link.wait_readable()
+        with pytest.raises(trio.BrokenResourceError):
+            link.receive_into(memoryview(bytearray(10)))
 
 
 async def test_flushed() -> None:

@@ -19,6 +19,7 @@ from ..wire.connection import Connection
 from ..wire.raw import RawConnection
 from .checkpoints import enable_ki_protection
 from .heart import NO_HEARTBEAT, Heartbeat, Pulse
+from .intake import take_from_stream, take_in
 from .lease import PATIENCE, Lease
 from .monitor import Counters
 from .pipe import Pipe
@@ -104,7 +105,7 @@ class Engine:
         self._heartbeat = heartbeat or NO_HEARTBEAT
         self._clock: Callable[[], float]
         self._pulse: Pulse | None = None
-        self._quick = False  # input has followed input shortly
+        self._quick = False  # input has followed input shortly, and there was little of it
         self._sealed = False  # the mechanism protects the traffic
         self._finished = False  # our side of the stream has ended
         self._full = False  # the reader waits for room and not for the peer
@@ -222,34 +223,33 @@ class Engine:
     # ---- reading
 
     async def _read(self, inbound: Pipe, pulse: Pulse) -> None:
-        connection, link, lease = self._connection, self._link, self._lease
+        connection, link, pollable, lease = self._connection, self._link, self._pollable, self._lease
+        note, deliver = partial(self._note, pulse), partial(self._deliver, inbound)
         while True:
-            while connection.has_input and not self._deliver(inbound):
+            while connection.has_input and not deliver():
                 await self._wait_for_room(inbound)
-            if lease.wanted and self._quick and self._pollable is not None and not self._finished:
-                await lease.lend(self, self._pollable)
+            if lease.wanted and self._quick and pollable is not None and not self._finished:
+                await lease.lend(self, pollable)
                 if self._failure is not None:
                     raise self._failure
                 continue
             try:
-                data = await link.receive_some(connection.read_size)
+                if pollable is not None:
+                    await pollable.wait_readable()
+                    goes_on = take_in(pollable, connection, note, deliver)
+                else:
+                    goes_on = await take_from_stream(link, connection, note)
             except trio.BrokenResourceError as error:
                 # some systems report a reset here that the writer has met already
                 raise self._broken or error from None
-            if not data:
+            if not goes_on:
                 connection.receive_eof()
                 return
-            self._take_in(data, pulse)
 
-    def _take_in(self, data: bytes, pulse: Pulse) -> None:
-        self._note(len(data), pulse)
-        self._connection.receive_data(data)
-
-    def _note(self, size: int, pulse: Pulse) -> None:
+    def _note(self, pulse: Pulse, size: int) -> None:
         self._counters.bytes_received += size
-        self._last_write = 0.0
-        now = self._clock()
-        self._quick = now - pulse.last_heard < PATIENCE
+        self._last_write, now = 0.0, self._clock()
+        self._quick = size < _LARGE and now - pulse.last_heard < PATIENCE
         pulse.last_heard, pulse.fresh = now, True
 
     def _deliver(self, inbound: Pipe) -> bool:
@@ -283,7 +283,7 @@ class Engine:
             if data is None:
                 return True
             if data:  # else the reader will find the same end
-                self._note(len(data), pulse)
+                self._note(pulse, len(data))
                 if (message := connection.whole(data)) is not None and inbound.hand(message):
                     self._counters.messages_received += 1
                     return True

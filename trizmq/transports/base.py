@@ -70,6 +70,12 @@ class PollableLink(Link, Protocol):
     def receive_now(self, max_bytes: int) -> bytes | None:
         """As :meth:`receive_some`, but None where that would wait."""
 
+    def receive_into(self, space: memoryview) -> tuple[int, bytes] | None:
+        """Read without waiting, to this place: how many bytes came there, and a few that were behind them.
+
+        None where that would wait; none of both at the end of the stream.
+        """
+
     def interrupt(self) -> None:
         """End the wait of the task that waits in :meth:`wait_readable`."""
 

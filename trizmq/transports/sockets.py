@@ -16,7 +16,12 @@ from .tuning import TuningError
 
 # One sendmsg takes at most this many buffers: IOV_MAX is 1024 on Linux and macOS.
 _MOST_BUFFERS = 1024
+_FEW_BUFFERS = 16
 _HAS_SENDMSG = hasattr(socket.socket, "sendmsg")
+_HAS_RECVMSG = hasattr(socket.socket, "recvmsg_into")
+
+# So much behind a large frame is read with it: the next one's header at least, and little enough to be copied.
+_BEHIND = 1024
 
 # What Linux tells of a socket: bytes that the peer has not acknowledged (ipc: not read), and bytes that we have not read.
 # The numbers are those of linux/sockios.h and asm-generic/ioctls.h.
@@ -40,13 +45,23 @@ class SocketLink(trio.abc.HalfCloseableStream):
     again without a system call that is known to fail: after a read that came back short it waits for readability first.
     """
 
-    __slots__ = ("_closed", "_drained", "_socket", "address", "bytes_sent", "credentials", "waits_for_reader")
+    __slots__ = (
+        "_behind",
+        "_closed",
+        "_drained",
+        "_socket",
+        "address",
+        "bytes_sent",
+        "credentials",
+        "waits_for_reader",
+    )
 
     def __init__(self, connected: socket.socket, address: str) -> None:
         connected.setblocking(False)
         self._socket = connected
         self._drained = True
         self._closed = False
+        self._behind: bytearray | None = None
         self.address = address
         self.bytes_sent = 0
         # libzmq takes the end of an ipc connection for an error and drops what it has not read (measured: 17,538 of 20,000)
@@ -83,6 +98,21 @@ class SocketLink(trio.abc.HalfCloseableStream):
         self._drained = len(data) < max_bytes
         return data
 
+    def receive_into(self, space: memoryview) -> tuple[int, bytes] | None:
+        """See :meth:`PollableLink.receive_into`."""
+        if (behind := self._behind) is None:
+            behind = self._behind = bytearray(_BEHIND if _HAS_RECVMSG else 0)
+        size = len(space)
+        try:
+            received = self._socket.recvmsg_into((space, behind))[0] if behind else self._socket.recv_into(space)
+        except (BlockingIOError, InterruptedError):
+            self._drained = True
+            return None
+        except OSError as error:
+            raise self._broken(error) from error
+        self._drained = received < size + len(behind)
+        return (received, b"") if received <= size else (size, bytes(memoryview(behind)[: received - size]))
+
     def interrupt(self) -> None:
         """See :meth:`PollableLink.interrupt`. Trio wakes whoever waits to write as well."""
         if not self._closed:
@@ -106,22 +136,25 @@ class SocketLink(trio.abc.HalfCloseableStream):
                 rest = rest[self.send_now(rest) :]
 
     async def _send_gathered(self, buffers: list[Buffer]) -> None:
-        at = 0
+        at, most = 0, _MOST_BUFFERS
         while at < len(buffers):
             self._check_open()
             try:
-                sent = self._socket.sendmsg(buffers[at : at + _MOST_BUFFERS])
+                sent = self._socket.sendmsg(buffers[at : at + most])
             except (BlockingIOError, InterruptedError):
                 await self.wait_send_all_might_not_block()
                 continue
             except OSError as error:
                 raise self._broken(error) from error
             self.bytes_sent += sent
+            first = at
             while at < len(buffers) and sent >= len(buffers[at]):
                 sent -= len(buffers[at])
                 at += 1
             if sent:
                 buffers[at] = memoryview(buffers[at])[sent:]
+            # each buffer costs something, taken or not, and a full socket will take about as many of them again
+            most = min(max(2 * (at - first), _FEW_BUFFERS), _MOST_BUFFERS)
 
     def send_now(self, buffer: Buffer) -> int:
         """See :meth:`Link.send_now`."""

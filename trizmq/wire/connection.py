@@ -17,6 +17,7 @@ from .commands import TrafficCommands, encode_subscribing, make_metadata, make_p
 from .frame_by_frame import FrameByFrameDecoder
 from .frames import Decoder, command_frame, encode, frame_header, parse_header
 from .frames_v1 import encode_v1, frame_header_v1, open_frame_v1, parse_header_v1
+from .gathering import keep_freed_memory
 from .greeting import Dialect, Greeting
 from .guarded import GuardedDecoder, GuardedEncoder
 from .mechanisms.base import AUTHENTICATING, COMPLETE, AuthenticationError, Mechanism, OurSide
@@ -150,11 +151,25 @@ class Connection:
         """
         if len(data) >= self._read_size:
             self._read_size = min(self._read_size * 2, _READ_SIZE_BUSY)
+            keep_freed_memory()
         if self.ready:
             self._decoder.feed(data)
         else:
             self._buffer += data
             self._advance()
+
+    def space(self) -> memoryview | None:
+        """Where the next bytes belong that are received, if they are of a large frame: read them there, without a copy.
+
+        None: :meth:`receive_data` takes them. Release the view, then say what came with :meth:`filled`, before anything else
+        is called here.
+        """
+        return self._decoder.space()
+
+    def filled(self, count: int, following: bytes) -> None:
+        """So many bytes were put into the :meth:`space`, and these were received after them."""
+        self._decoder.filled(count)
+        self._decoder.feed(following)
 
     def receive_eof(self) -> None:
         """The peer's stream has ended. The part of a message that may have arrived is dropped, as in libzmq.

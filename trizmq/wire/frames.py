@@ -12,6 +12,7 @@ from typing import Final, cast
 
 from ..errors import RemoteProtocolError
 from ..messages import Packed
+from .gathering import Gathering
 
 MORE: Final = 0x01
 LONG: Final = 0x02
@@ -26,9 +27,6 @@ _FIRST_WINDOW = 64
 
 # Two short frames with their headers are smaller than this, so a limit on messages that is not smaller allows them.
 _SHORTEST_MESSAGE_LIMIT = 2 * 257
-
-# A body that arrives in crumbs costs up to 50 times its size in objects; so many pieces are joined into one block.
-_MOST_PIECES = 1024
 
 _OCTETS = [bytes((size,)) for size in range(256)]
 _LAST = [bytes((0, size)) for size in range(256)]
@@ -131,20 +129,19 @@ def _encode_any(batch: list[Packed]) -> list[bytes]:
 class Decoder:
     """Collects what was received and cuts messages out of it; version 2 framing.
 
-    Bytes are kept as they came in, with a position. A frame whose body is not all there is collected in pieces and joined
-    once: feeding is linear in the bytes received, whatever the chunks, and nothing is allocated for announced bytes.
+    Bytes are kept as they came in, with a position. A frame whose body is not all there is gathered in a buffer of its own:
+    feeding is linear in the bytes received, whatever the chunks, and nothing is allocated for announced bytes.
     """
 
     __slots__ = (
-        "_blocks",
         "_body",
         "_command",
         "_data",
         "_flags",
         "_frames",
+        "_gathering",
         "_max_frames",
         "_max_size",
-        "_pieces",
         "_position",
         "_size",
         "_violation",
@@ -161,8 +158,7 @@ class Decoder:
         self._frames: list[bytes] | None = None  # of the message that is under way
         self._size = 0  # of those frames together
         self._flags = 0  # of the frame whose body is under way
-        self._blocks: list[bytes] = []  # its body so far: joined pieces, then pieces
-        self._pieces: list[bytes] = []
+        self._gathering = Gathering()  # its body so far
         self._body: bytes | None = None  # its body once that is complete
         self._violation = ""
         #: How many bytes of the body that is under way have not arrived.
@@ -177,20 +173,31 @@ class Decoder:
         if missing := self.missing:
             if len(data) < missing:
                 self.missing = missing - len(data)
-                self._pieces.append(data)
-                if len(self._pieces) == _MOST_PIECES:
-                    self._blocks.append(b"".join(self._pieces))
-                    self._pieces.clear()
+                self._gathering.add(data)
                 return
-            self._body = b"".join([*self._blocks, *self._pieces, data[:missing]])
-            self._blocks.clear()
-            self._pieces.clear()
+            self._gathering.add(data if len(data) == missing else memoryview(data)[:missing])
+            self._body = self._gathering.take()
             self._data, self._position, self.missing = data, missing, 0
         else:
             # usually nothing is left over, else part of a header
             self._data = data if self._position == len(self._data) else self._data[self._position :] + data
             self._position = 0
         self.has_input = True
+
+    def space(self) -> memoryview | None:
+        """Where the next bytes belong, if they are those of a large body: what is read there need not be copied again.
+
+        Release it, then tell with :meth:`filled` how many came, before anything else is called here.
+        """
+        return self._gathering.space() if self.missing else None
+
+    def filled(self, count: int) -> None:
+        """So many bytes were put into the :meth:`space`."""
+        self._gathering.filled(count)
+        self.missing -= count
+        if not self.missing:
+            self._body = self._gathering.take()
+            self.has_input = True
 
     def whole(self, data: bytes) -> Packed | None:
         """The message that these bytes are, exactly, if that is easily seen; else nothing happens: :meth:`feed` them.
@@ -216,9 +223,9 @@ class Decoder:
         self.has_input = True
 
     def _begin_body(self, flags: int, start: int, missing: int) -> None:
-        """A frame ends beyond the data: keep what is there of its body, and collect the rest."""
+        """A frame ends beyond the data: keep what is there of its body, and gather the rest."""
         self._flags = flags
-        self._pieces.append(self._data[start:])
+        self._gathering.begin(memoryview(self._data)[start:], missing)
         self.missing = missing
 
     def _violated(self, reason: str, before: list[Packed]) -> list[Packed]:

@@ -44,6 +44,9 @@ class RawConnection:
         """Take what was received."""
         self._chunk += data
 
+    def space(self) -> None:
+        """There are no frames whose place would be known beforehand."""
+
     def receive_eof(self) -> None:
         """The peer's stream has ended, which it may do anywhere."""
 
