@@ -23,6 +23,8 @@ from .lease import PATIENCE, Lease
 from .monitor import Counters
 from .pipe import Pipe
 from .portions import portions
+from .sweep import Sweep, Swept
+from .unsent import count_whole, size_of
 
 # A lone message goes out from the sender's own task. What follows sooner than this is a burst and left to the writer, so
 # that it pays one system call for many messages. A round trip brings inbound data, which lifts the rule.
@@ -41,7 +43,7 @@ _LARGE = 16 * 1024 - 64
 _MOST_AT_ONCE = 4096
 
 
-class Engine:
+class Engine(Swept):
     """Moves messages between one link and the two pipes of a session."""
 
     __slots__ = (
@@ -83,7 +85,9 @@ class Engine:
         on_write_failed: Callable[[], None],
         heartbeat: Heartbeat | None = None,
         lease: Lease | None = None,
+        sweep: Sweep | None = None,
     ) -> None:
+        super().__init__(sweep)
         self._link = link
         self._pollable = pollable(link)  # if others than the reader can read from it
         self._lease = lease or Lease()
@@ -153,14 +157,16 @@ class Engine:
                     if out := self._connection.data_to_send():
                         self._send_control(out)
                     outbound.direct, outbound.direct_run = self._write_now, self._write_run_now
+                    outbound.holder = self
                     # captured, so that the peer's fault leaves as itself and not as a group of one
                     end = await outcome.acapture(self._read, inbound, pulse)
-                    outbound.direct = outbound.direct_run = outbound.on_data = None
+                    outbound.direct = outbound.direct_run = outbound.on_data = outbound.holder = None
                     inbound.on_room = None
                     nursery.cancel_scope.cancel()
                 end.unwrap()
         finally:
             self._idle = False
+            outbound.pass_on()  # to the next connection's writer
             if self._rest_messages:  # the writer has been cancelled before it began
                 self._put_back(self._rest_messages, [], 0, [self._rest], outbound)
         if self._given_up:
@@ -297,6 +303,7 @@ class Engine:
 
     def _on_room(self) -> None:
         self._room_event.set()
+        self._all_received()
 
     async def _wait_for_room(self, inbound: Pipe) -> None:
         self._room_event = trio.Event()
@@ -338,7 +345,7 @@ class Engine:
             except trio.BrokenResourceError as error:
                 # the reader goes on: the system may still hold messages that the peer sent before it closed
                 self._broken = error
-                outbound.direct = outbound.direct_run = None
+                outbound.direct = outbound.direct_run = outbound.holder = None
                 self._on_write_failed()
                 return
             self._idle = True
@@ -375,31 +382,23 @@ class Engine:
 
     def _put_back(self, begun: list[Packed], batch: list[Packed], sent: int, first: list[Buffer], pipe: Pipe) -> None:
         """``sent`` bytes went out: of what was ``begun``, which stands in ``first``, and of the batch behind that."""
-        whole = self._whole(batch, sent - sum(map(len, first)))
+        encode = self._connection.encode
+        whole = count_whole(batch, sent - sum(map(len, first)), encode)
         if begun and not whole:
             # of what had begun a part was written before
-            whole = self._whole(begun, sent + sum(map(self._size, begun)) - len(first[0])) - len(begun)
+            before = sum(size_of(message, encode) for message in begun) - len(first[0])
+            whole = count_whole(begun, before + sent, encode) - len(begun)
         unsent = (begun + batch)[whole + len(begun) :]
         self._counters.messages_sent += whole + len(begun)
         pipe.release(whole + len(begun))
         pipe.restore(unsent)
 
-    def _whole(self, messages: list[Packed], sent: int) -> int:
-        """How many of these messages have gone out whole with so many bytes."""
-        whole = 0
-        while whole < len(messages) and (sent := sent - self._size(messages[whole])) >= 0:
-            whole += 1
-        return whole
-
-    def _size(self, message: Packed) -> int:
-        return sum(map(len, self._connection.encode([message])))
-
     def _write_now(self, message: Packed) -> bool:
         """Called by the pipe for a message that finds it empty: write it from the sender's task if the engine is idle."""
-        if not self._idle:
+        if not self._idle or self._sweep.holding:
             return False
         now = perf_counter()
-        if now - self._last_write < _LONE_AFTER:
+        if self._sweep.takes_over(now) or now - self._last_write < _LONE_AFTER:
             return False
         # Not sealed in vain: that costs time, and a nonce.
         if self._sealed and (len(message) if isinstance(message, bytes) else max(map(len, message))) >= _LARGE:
@@ -438,7 +437,7 @@ class Engine:
         self._last_write = now
         self._counters.bytes_sent += sent
         if sent < len(buffer):
-            whole = self._whole(messages, sent)
+            whole = count_whole(messages, sent, self._connection.encode)
             self._rest, self._rest_messages = memoryview(buffer)[sent:], messages[whole:]
             self._idle = False
             assert self._outbound is not None

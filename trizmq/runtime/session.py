@@ -295,7 +295,9 @@ class Session:
         if self.connecting:  # an accepted session has one connection, which may be given up before this begins
             self._handshake = trio.CancelScope()
         self._decision = None
-        engine = Engine(link, connection, core.counters, core.progressed, self.lose, core.heartbeat(), core.lease)
+        engine = Engine(
+            link, connection, core.counters, core.progressed, self.lose, core.heartbeat(), core.lease, core.sweep
+        )
         shaken = False
         try:
             limit = core.options.handshake_timeout

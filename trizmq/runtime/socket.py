@@ -42,6 +42,7 @@ from .monitor import Counters, DropLedger, EventWatcher, Monitor
 from .pipe import Pipe
 from .security import WireSecurity, in_force
 from .session import Session
+from .sweep import Sweep
 from .waiting import Waiting
 
 _log = logging.getLogger("trizmq")
@@ -61,6 +62,7 @@ class SocketCore(Waiting):
         self._make_pattern = make_pattern
         self.gate: Pattern = Gate(self._not_open)
         self.pattern: Pattern
+        self.sweep = Sweep(self)
         self.sessions: set[Session] = set()
         self.counters = Counters()
         self.peer_numbers = count(1)
