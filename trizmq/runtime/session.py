@@ -308,7 +308,7 @@ class Session:
                     connection,
                     core.counters,
                     hold_back=not self.connecting,
-                    ask=lambda about: self._ask(about, security, link.address),
+                    ask=partial(self._ask, security, link.address),
                 )
             if self._handshake.cancelled_caught:
                 if self._handshake_refused:
@@ -351,7 +351,7 @@ class Session:
                 await link.aclose()
         return shaken, cause
 
-    async def _ask(self, connection: Connection, security: Security, address: str) -> str:
+    async def _ask(self, security: Security, address: str, connection: Connection) -> str:
         """Whether the peer may come in, as a status of ZAP."""
         decision = self._decision = await decide(self._core, security, self.endpoint, address, connection)
         return "200" if isinstance(decision, Allow) else str(decision.status)

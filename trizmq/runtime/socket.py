@@ -70,6 +70,8 @@ class SocketCore(Waiting):
         self.drops = DropLedger(self._monitor.tell)
         self.drop = self.drops.count
         self._heart = Heart(self)
+        self._heartbeat: Heartbeat | None = None
+        self._wire_configs: dict[bool, tuple[WireSecurity, WireConfig]] = {}
         self.admission = Admission(self)
         self.endpoints = EndpointTable(self)
         #: A ``request()`` is under way.
@@ -290,7 +292,14 @@ class SocketCore(Waiting):
         return getattr(self.options, "routing_id", b"")
 
     def wire_config(self, server: bool, security: WireSecurity) -> WireConfig:
-        """What a connection has to know of this socket."""
+        """What a connection has to know of this socket; one for all, until an option changes."""
+        for_security, config = self._wire_configs.get(server, (None, None))
+        if config is None or for_security is not security:
+            config = self._new_wire_config(server, security)
+            self._wire_configs[server] = security, config
+        return config
+
+    def _new_wire_config(self, server: bool, security: WireSecurity) -> WireConfig:
         return WireConfig(
             socket_type=self.pattern.name,
             accepts=self.pattern.accepts,
@@ -310,10 +319,12 @@ class SocketCore(Waiting):
         return in_force(self.options.security)
 
     def heartbeat(self) -> Heartbeat:
-        """How connections are watched."""
-        options = self.options
-        timeout = options.heartbeat_timeout or options.heartbeat_interval
-        return Heartbeat(options.heartbeat_interval, timeout, options.heartbeat_ttl, self._heart.need)
+        """How connections are watched from now on; the same for all, until an option changes."""
+        if self._heartbeat is None:
+            options = self.options
+            timeout = options.heartbeat_timeout or options.heartbeat_interval
+            self._heartbeat = Heartbeat(options.heartbeat_interval, timeout, options.heartbeat_ttl, self._heart.need)
+        return self._heartbeat
 
     def new_pipe(self, limit: int, byte_limit: int) -> Pipe:
         """A pipe as the options want it."""
@@ -371,6 +382,8 @@ class SocketCore(Waiting):
         """Apply an option that was set while the socket is open."""
         if not self._used:
             return
+        self._heartbeat = None
+        self._wire_configs.clear()
         self.every = self.options.checkpoint_every
         self.pattern.flush()
         if "_hwm" in name:

@@ -357,6 +357,7 @@ class Connection:
         self._decoder.feed(bytes(self._buffer))
         self.next_batch = self._decoder.decode
         self._buffer.clear()
+        del self._greeting  # it has done its part, and there may be ten thousand of them
         self._phase = _Phase.TRAFFIC
         self.ready = True
 
