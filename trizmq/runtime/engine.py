@@ -286,7 +286,7 @@ class Engine(Swept):
                 return True
 
     def read_now(self, link: PollableLink) -> bool:
-        """For the lease: deliver what can be read without waiting. False: the reader has to go on, at the end of the stream for example."""
+        """For the lease: deliver what can be read without waiting. False: the reader has to go on, at the end for example."""
         inbound, pulse, connection = self._inbound, self._pulse, self._connection
         assert inbound is not None
         assert pulse is not None
