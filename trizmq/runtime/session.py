@@ -94,7 +94,7 @@ class Session:
         self.inbound = inbound or core.new_pipe(options.receive_hwm, options.receive_hwm_bytes)
         self.peer = Peer(self.outbound, self.inbound, self.reset, routing_id, self.renew)
         #: The inbound pipe was empty and is not any more.
-        self.arrived = partial(core.peer_arrived, self.peer)
+        self.arrived = partial(core.on_arrival, self.peer)
         if pair is None:
             self.outbound.on_room = self.on_room
             self.inbound.on_data = self.arrived
@@ -296,7 +296,7 @@ class Session:
             self._handshake = trio.CancelScope()
         self._decision = None
         engine = Engine(
-            link, connection, core.counters, core.progressed, self.lose, core.heartbeat(), core.lease, core.sweep
+            link, connection, core.counters, core.on_progress, self.lose, core.heartbeat(), core.lease, core.sweep
         )
         shaken = False
         try:
@@ -367,13 +367,6 @@ class Session:
             self._core.tell(
                 Disconnected(self.endpoint, self.address, cause, self._introduction.socket_type, self._name)
             )
-
-    async def run_accepted(self, link: Link) -> None:
-        """Serve an accepted connection; the relation ends with it."""
-        try:
-            await self.serve(link)
-        finally:
-            self.end()
 
     # ---- what the pipes report
 

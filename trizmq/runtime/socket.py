@@ -19,7 +19,6 @@ from collections.abc import Awaitable, Callable
 from itertools import count
 from threading import get_ident
 
-import outcome
 import trio
 
 from ..errors import InternalError, UsageError
@@ -153,11 +152,10 @@ class SocketCore(Waiting):
     # Ctrl-C is for the user's tasks: Trio protects its system tasks from it, but not what is started in their nurseries
     @enable_ki_protection
     async def _guard(self, function: Callable[..., Awaitable[object]], args: tuple[object, ...]) -> None:
-        result = await outcome.acapture(function, *args)
-        if isinstance(result, outcome.Error) and isinstance(result.error, Exception):
-            self.fail(result.error)
-        else:
-            result.unwrap()
+        try:
+            await function(*args)
+        except Exception as error:
+            self.fail(error)
 
     def fail(self, error: Exception) -> None:
         """A bug: end the socket, and let whoever uses it know."""
