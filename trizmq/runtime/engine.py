@@ -158,14 +158,13 @@ class Engine(Swept):
                     self._start_writer()
                 if out := self._connection.data_to_send():
                     self._send_control(out)
-                outbound.direct, outbound.direct_run = self._write_now, self._write_run_now
-                outbound.holder = self
+                outbound.direct, outbound.holder = self._write_now, self
                 try:
                     await self._read(inbound, pulse)
                 except Exception as error:  # captured, so that it leaves as itself and not as a group of one
                     end = outcome.Error(error)
                 finally:
-                    outbound.direct = outbound.direct_run = outbound.on_data = outbound.holder = None
+                    outbound.direct = outbound.on_data = outbound.holder = None
                     inbound.on_room = None
                     self._nursery.cancel_scope.cancel()
             if end is not None:
@@ -352,7 +351,7 @@ class Engine(Swept):
             except trio.BrokenResourceError as error:
                 # the reader goes on: the system may still hold messages that the peer sent before it closed
                 self._broken = error
-                outbound.direct = outbound.direct_run = outbound.holder = None
+                outbound.direct = outbound.holder = None
                 self._on_write_failed()
                 return
             self._idle = True
@@ -407,7 +406,7 @@ class Engine(Swept):
         buffers = self._connection.encode([message])
         return len(buffers) == 1 and self._send_directly(buffers[0], [message], now)
 
-    def _write_run_now(self, run: Run) -> bool:
+    def write_run(self, run: Run) -> bool:
         """The same for a run, which others get too: it is encoded once for all that are not sealed."""
         if not self._idle or self._sealed:
             return False

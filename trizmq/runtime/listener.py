@@ -102,7 +102,7 @@ class Listener:
         _log.warning("%s: bound to %s %s; see security=, or say warn_insecure=False", core.name, self.endpoint, what)
 
     async def _serve(self, session: Session, link: Link) -> None:
-        scope = trio.CancelScope()
+        scope = session.handshake
         self._connections.add(scope)
         session.stop = scope.cancel
         try:

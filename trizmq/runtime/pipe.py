@@ -33,6 +33,9 @@ class Holder(Protocol):
     def write_held(self) -> None:
         """Write the batch, or pass it on."""
 
+    def write_run(self, run: Run) -> bool:
+        """Messages find the pipe empty; True: they were written at once."""
+
 
 class Pipe:
     """Carries packed messages one way. One task or socket writes, one reads; neither ``put`` nor ``take`` ever waits."""
@@ -50,7 +53,6 @@ class Pipe:
         "_starved",
         "by_hand",
         "direct",
-        "direct_run",
         "holder",
         "on_data",
         "on_replaced",
@@ -82,9 +84,7 @@ class Pipe:
         self.on_replaced: Callable[[int], None] | None = None
         #: Offered a message that finds the pipe empty; True: it was written at once and need not be queued.
         self.direct: Callable[[Packed], bool] | None = None
-        #: The same for a run of messages.
-        self.direct_run: Callable[[Run], bool] | None = None
-        #: Asked whether a batch that begins is held back.
+        #: Offered runs of messages in the same way, and asked whether a batch that begins is held back.
         self.holder: Holder | None = None
 
     # ---- the writing side
@@ -114,7 +114,7 @@ class Pipe:
 
     def put_run(self, run: Run, *, write: bool) -> None:
         """Append messages that the caller has seen to be within ``room``; with ``write`` they may be written at once."""
-        if write and self._open is None and self.direct_run is not None and self.direct_run(run):
+        if write and self._open is None and self.holder is not None and self.holder.write_run(run):
             self.released += len(run)
         else:
             self.put_batch(list(run))
@@ -337,7 +337,7 @@ class Pipe:
                 self.on_room()
 
     def charge(self, count: int = 1) -> None:
-        """Count messages as taken, and not released, that ``direct`` or ``direct_run`` has begun to write."""
+        """Count messages as taken, and not released, that ``direct`` or the holder has begun to write."""
         self.released -= count
         self._most -= count
         if self._bytes is not None:
