@@ -33,7 +33,7 @@ _DENSE = 16
 _SLOW = 50e-6
 
 # No message waits longer than this, in seconds, but for the time that the writes to others take which are due as well.
-_PATIENCE = 0.03
+_PATIENCE = 0.04
 
 # So many peers are written to in one pass, beside those that wait for answers.
 _MOST_AT_ONCE = 64
