@@ -29,6 +29,7 @@ def patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(sweep, "_QUICK", 1000.0)
         monkeypatch.setattr(sweep, "_SLOW", 1000.0)
         monkeypatch.setattr(sweep, "_PATIENCE", 0.0 if request.param == "at once" else 1000.0)
+        monkeypatch.setattr(sweep, "_ENOUGH", 1_000_000)
     return str(request.param)
 
 
@@ -113,6 +114,17 @@ async def test_no_message_waits_longer_than_it_may(monkeypatch: pytest.MonkeyPat
         for _ in range(3):  # tasks take turns in any order
             await one_pass()
         assert push.statistics().messages_sent >= 20 * PEERS
+
+
+async def test_what_is_enough_waits_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "_PATIENCE", 1000.0)
+    monkeypatch.setattr(sweep, "_SLOW", 1000.0)
+    async with trizmq.Push() as push, pulls(push, "tcp://127.0.0.1:*"):
+        for _ in range(sweep._ENOUGH + 10):
+            for _ in range(PEERS):
+                push.send_nowait(b"x")
+            await checkpoint()
+        assert push.statistics().messages_sent >= sweep._ENOUGH * PEERS
 
 
 async def test_the_mark_holds(patience: str) -> None:

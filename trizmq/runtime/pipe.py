@@ -378,6 +378,11 @@ class Pipe:
     # ---- both
 
     @property
+    def held(self) -> int:
+        """How many messages are held back."""
+        return len(self._open) if self.by_hand and self._open else 0
+
+    @property
     def has_batch(self) -> bool:
         """Whether ``take`` would give anything, be it the empty batch of a nudge."""
         return self._open is not None

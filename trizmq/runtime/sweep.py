@@ -35,6 +35,9 @@ _SLOW = 50e-6
 # No message waits longer than this, in seconds, but for the time that the writes to others take which are due as well.
 _PATIENCE = 0.04
 
+# A batch of so many is worth a system call, as one peer's are: it waits no longer.
+_ENOUGH = 64
+
 # So many peers are written to in one pass, beside those that wait for answers.
 _MOST_AT_ONCE = 64
 
@@ -108,9 +111,13 @@ class Sweep:
             engine.write_held()
         waiting = self.waiting
         most = _MOST_AT_ONCE
-        while waiting and most and waiting[0][0] <= until:
+        while waiting and most:
+            since, engine = waiting[0]
+            if since > until and 0 < engine.held < _ENOUGH:
+                break
             most -= 1
-            waiting.popleft()[1].write_held()
+            waiting.popleft()
+            engine.write_held()
         return bool(answered) or most < _MOST_AT_ONCE
 
 
@@ -141,6 +148,11 @@ class Swept:
             sweep.waiting.append((sweep.now, self))
             inbound.tell_room()
         return True
+
+    @property
+    def held(self) -> int:
+        """How many messages are held back."""
+        return self._outbound.held if self._outbound is not None else 0
 
     def _all_received(self) -> None:
         """A batch of what the peer has sent is received."""
