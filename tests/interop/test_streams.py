@@ -56,6 +56,53 @@ async def test_long_streams(peer: PeerProcess, transport: str, wildcard: Callabl
             assert await producing.answer() == 20_000
 
 
+@pytest.mark.parametrize("transport", ["tcp", "ipc"])
+async def test_long_streams_to_many(peer: PeerProcess, transport: str, wildcard: Callable[[str], str]) -> None:
+    """A sender that never pauses holds messages back for a moment: each of twenty gets every twentieth, in order."""
+    many, each = 20, 1000
+    with trio.fail_after(TIME):
+        async with trizmq.Push() as push:
+            bound = await push.bind(wildcard(transport))
+            pulls = []
+            for number in range(many):
+                pulls.append(await peer.open("PULL"))
+                await pulls[-1].connect(bound)
+                await push.wait_connected(number + 1)
+            consuming = [await pull.begin("consume") for pull in pulls]
+            for number in range(each):
+                for which in range(many):
+                    await push.send(numbered(f"{which}", number))
+            for _ in pulls:
+                await push.send(numbered(END, 0))
+            answers = [await one.answer() for one in consuming]
+            assert answers == [{f"{which}": [[0, each]]} for which in range(many)]
+
+
+async def test_many_that_answer(peer: PeerProcess) -> None:
+    """DEALERs of libzmq send back all that they get, while more comes."""
+    many, each = 10, 1000
+    with trio.fail_after(TIME):
+        async with trizmq.Dealer() as dealer:
+            bound = await dealer.bind("tcp://127.0.0.1:*")
+            theirs = [await peer.open("DEALER") for _ in range(many)]
+            for one in theirs:
+                await one.connect(bound)
+            await dealer.wait_connected(many)
+            serving = [await one.begin("serve") for one in theirs]
+            under_way = 50 * many
+            for number in range(under_way):
+                await dealer.send(b"%d" % number)
+            received = []
+            for number in range(under_way, many * each):
+                received.append(int(await dealer.recv()))
+                await dealer.send(b"%d" % number)
+            received += [int(await dealer.recv()) for _ in range(under_way)]
+            assert sorted(received) == list(range(many * each))
+            for one in theirs:
+                await one.begin("recv_waiting")
+            assert sum([await one.answer() for one in serving]) == many * each
+
+
 async def test_batches(peer: PeerProcess) -> None:
     """The same with send_many and receive_many, and messages of two frames among them."""
     messages: list[Any] = [

@@ -33,6 +33,16 @@ def test_strict_rotation(rig: Rig[Push]) -> None:
     assert [peer.outlet.messages for peer in peers] == [[b"%d" % i, b"%d" % (i + 5)] for i in range(5)]
 
 
+def test_what_goes_to_one_of_several_is_counted(rig: Rig[Push]) -> None:
+    assert rig.pattern.counts_sent
+    rig.peer("a")
+    rig.send(b"1")
+    assert rig.pattern.sent == 0, "there is only one"
+    rig.peer("b")
+    rig.send(b"2", b"3", b"4")
+    assert rig.pattern.sent == 3
+
+
 def test_a_new_peer_joins_at_the_end(rig: Rig[Push]) -> None:
     a, b = rig.peer("a"), rig.peer("b")
     rig.send(b"1")  # b is next

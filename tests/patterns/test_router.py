@@ -40,6 +40,13 @@ def test_send_takes_the_id_off_and_packs_the_rest(rig: Rig[Router]) -> None:
     assert message == [b"X", b"", b"body"], "the message may be tried again: it is not changed"
 
 
+def test_what_is_sent_is_counted(rig: Rig[Router]) -> None:
+    rig.peer(identity=b"X", hwm=2)
+    rig.send([b"X", b"1"], [b"Y", b"2"], [b"X", b"3"], [b"X", b"4"])
+    assert rig.pattern.counts_sent
+    assert rig.pattern.sent == 2
+
+
 def test_what_cannot_be_delivered_is_dropped(rig: Rig[Router]) -> None:
     peer = rig.peer(identity=b"X", hwm=1)
     assert rig.send(b"X", [b"Y", b"body"], [b"X", b"1"], [b"X", b"2"]) == [True] * 4

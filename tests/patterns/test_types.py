@@ -33,6 +33,15 @@ def test_accepts_what_the_rfc_says(pattern: type[Pattern]) -> None:
     assert pattern.accepts == set(RFC_37[pattern.name].split())
 
 
+@pytest.mark.parametrize("pattern", CLASSES)
+def test_who_counts_what_is_sent(pattern: type[Pattern]) -> None:
+    assert pattern.counts_sent is (pattern in (Push, Dealer, Router))
+
+
+def test_others_count_nothing() -> None:
+    assert Rig(Pull, ConflateOptions()).pattern.sent == 0
+
+
 def test_every_type_is_there_once() -> None:
     assert sorted(pattern.name for pattern in CLASSES) == sorted(RFC_37) == sorted(COMPATIBLE)
 

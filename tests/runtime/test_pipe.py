@@ -7,7 +7,7 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trizmq.messages import Packed
+from trizmq.messages import Packed, Run
 from trizmq.runtime.pipe import Pipe
 
 
@@ -457,3 +457,113 @@ def test_a_notice_is_the_newest_where_only_that_is_kept() -> None:
     pipe.put(b"1")
     pipe.note(b"notice")
     assert pipe.take() == [b"notice"]
+
+
+# ---- held back
+
+
+class Holder:
+    """Holds back all that begins, and writes it where it can."""
+
+    def __init__(self, pipe: Pipe) -> None:
+        self.pipe = pipe
+        self.written: list[Packed] = []
+        self.writes = True
+        pipe.holder = self
+
+    def hold(self) -> bool:
+        return True
+
+    def write_held(self) -> None:
+        if not self.writes:
+            self.pipe.pass_on()
+        elif (batch := self.pipe.take()) is not None:
+            self.written += batch
+            self.pipe.release(len(batch))
+
+    def write_run(self, run: Run) -> bool:
+        return False
+
+
+async def test_what_is_held_back_is_counted_and_not_given_out() -> None:
+    pipe = Pipe(10)
+    told = []
+    pipe.on_data = lambda: told.append(1)
+    Holder(pipe)
+    pipe.put(b"1")
+    pipe.put(b"2")
+    assert (pipe.queued, pipe.held, pipe.room, told) == (2, 2, 8, [])
+    with trio.move_on_after(0) as scope:
+        await pipe.get()
+    assert scope.cancelled_caught
+    pipe.pass_on()
+    pipe.pass_on()
+    assert (pipe.queued, pipe.held, told) == (2, 0, [1])
+    assert await pipe.get() == [b"1", b"2"]
+    assert pipe.take() is None
+
+
+async def test_a_nudge_passes_on_what_is_held_back() -> None:
+    pipe = Pipe(10)
+    Holder(pipe)
+    pipe.put(b"1")
+    pipe.nudge()
+    assert await pipe.get() == [b"1"]
+
+
+async def test_what_is_held_back_can_be_taken_and_discarded() -> None:
+    pipe = Pipe(10)
+    Holder(pipe)
+    pipe.put(b"1")
+    assert pipe.take() == [b"1"]
+    pipe.release(1)
+    pipe.put(b"2")
+    pipe.discard(lambda message: True)
+    assert (pipe.queued, pipe.held) == (0, 0)
+    assert pipe.put(b"3")
+    assert pipe.held == 1
+
+
+async def test_a_full_pipe_is_written_before_it_refuses() -> None:
+    pipe = Pipe(2)
+    holder = Holder(pipe)
+    assert [pipe.put(b"%d" % number) for number in range(5)] == [True] * 5
+    assert holder.written == [b"0", b"1", b"2", b"3"]
+    assert pipe.put(b"5")
+    assert pipe.has_room
+    assert holder.written == [b"%d" % number for number in range(6)]
+    holder.writes = False
+    assert [pipe.put(b"x") for _ in range(3)] == [True, True, False]
+    assert not pipe.has_room
+
+
+async def test_who_was_refused_is_told_from_elsewhere_only() -> None:
+    """A pattern that asks for room, in the middle of a loop over its peers, is not called back."""
+    pipe = Pipe(1)
+    holder = Holder(pipe)
+    told = []
+    pipe.on_room = lambda: told.append(1)
+    holder.writes = False
+    pipe.put(b"1")
+    assert not pipe.put(b"2")
+    assert pipe.take() == [b"1"]
+    pipe.push(b"3")  # held back, beyond the limit
+    holder.writes = True
+    assert pipe.held
+    assert not pipe.has_room
+    assert told == []
+    pipe.release(1)
+    holder.write_held()
+    assert told == [1]
+
+
+async def test_credit_can_be_told_of() -> None:
+    pipe = Pipe(10)
+    told = []
+    pipe.on_room = lambda: told.append(1)
+    pipe.put(b"1")
+    pipe.tell_room()
+    pipe.take()
+    pipe.release(1)
+    pipe.release(0)
+    assert told == [1]

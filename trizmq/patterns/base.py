@@ -175,6 +175,8 @@ class Pattern:
 
     #: Whether its connections carry plain bytes, with no protocol of ours (STREAM).
     raw: ClassVar[bool] = False
+    #: Whether ``sent`` is kept, for types that send each message to one of many peers.
+    counts_sent: ClassVar[bool] = False
 
     def __init__(self, drop: Drop, options: SocketOptions) -> None:
         self.drop = drop
@@ -240,6 +242,11 @@ class Pattern:
         return False
 
     # ---- the verbs
+
+    @property
+    def sent(self) -> int:
+        """How many messages were given to one of several peers so far."""
+        return 0
 
     def send(self, message: Packed) -> bool:
         """Take a message for delivery. True: taken, or dropped by the type's rules. False: the caller has to wait.

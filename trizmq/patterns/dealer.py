@@ -17,6 +17,7 @@ class Dealer(Balancing, FairQueuing):
 
     name = "DEALER"
     accepts = COMPATIBLE[name]
+    counts_sent = True
     announces_identity = True
     options: DealerOptions
 

@@ -17,7 +17,7 @@ class LoadBalancer:
     full peers cost nothing. A new peer joins at the end.
     """
 
-    __slots__ = ("_members", "_on_route", "_only", "_rotation")
+    __slots__ = ("_members", "_on_route", "_only", "_rotation", "sent")
 
     def __init__(self, on_route: Callable[[Callable[[Packed], bool]], None] | None = None) -> None:
         #: Told what to call in place of :meth:`send` for as long as it is: the one peer of a rotation of one takes all.
@@ -26,6 +26,8 @@ class LoadBalancer:
         self._members: set[Peer] = set()
         #: Gives a message to the one peer of a rotation of one, which is what most sockets have.
         self._only: Callable[[Packed], bool] | None = None
+        #: How many messages were given to one of several peers.
+        self.sent = 0
 
     def attach(self, peer: Peer) -> None:
         """Let the peer take part; nothing happens if it does already."""
@@ -62,6 +64,7 @@ class LoadBalancer:
         while rotation:
             if rotation[0].outbound.put(message):
                 rotation.rotate(-1)
+                self.sent += 1
                 return True
             self._leave_first()
         return False
@@ -106,6 +109,10 @@ class Balancing(Pattern):
     def __init__(self, drop: Drop, options: SocketOptions) -> None:
         super().__init__(drop, options)
         self.balancer = LoadBalancer(self.route)
+
+    @property
+    def sent(self) -> int:
+        return self.balancer.sent
 
     def route(self, send: Callable[[Packed], bool]) -> None:
         """What gives a message to a peer has changed. Who sends as it is given calls that directly."""

@@ -23,6 +23,7 @@ class Push(Balancing):
     receives = False
     name = "PUSH"
     accepts = COMPATIBLE[name]
+    counts_sent = True
 
     def __init__(self, drop: Drop, options: ConflateOptions) -> None:
         super().__init__(drop, options)

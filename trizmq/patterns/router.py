@@ -24,6 +24,7 @@ class Router(FairQueuing):
 
     name = "ROUTER"
     accepts = COMPATIBLE[name]
+    counts_sent = True
     announces_identity = True
     options: RouterOptions
 
@@ -33,6 +34,7 @@ class Router(FairQueuing):
         #: Those whose id was given at ``connect``: it stays, whatever they announce.
         self._given: set[Peer] = set()
         self._made = MadeIds()
+        self._sent = 0
 
     # ---- the life of a peer
 
@@ -99,6 +101,10 @@ class Router(FairQueuing):
 
     # ---- the verbs
 
+    @property
+    def sent(self) -> int:
+        return self._sent
+
     def send(self, message: Packed) -> bool:
         if isinstance(message, bytes):
             self.drop(DropReason.MALFORMED, None, 1)  # a routing id and no message: libzmq swallows it too
@@ -112,6 +118,7 @@ class Router(FairQueuing):
             self.drop(DropReason.UNROUTABLE, None, 1)
             return True
         if peer.outbound.put(message[1] if len(message) == 2 else message[1:]):
+            self._sent += 1
             return True
         if self.options.router_mandatory:
             return False

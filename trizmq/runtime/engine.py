@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable
-from contextvars import copy_context
 from functools import partial
 from time import perf_counter
 
@@ -24,6 +23,8 @@ from .lease import PATIENCE, Lease
 from .monitor import Counters
 from .pipe import Pipe
 from .portions import portions
+from .sweep import Sweep, Swept
+from .unsent import count_sent, count_whole
 
 # A lone message goes out from the sender's own task. What follows sooner than this is a burst and left to the writer, so
 # that it pays one system call for many messages. A round trip brings inbound data, which lifts the rule.
@@ -41,8 +42,10 @@ _LARGE = 16 * 1024 - 64
 # As many messages are decoded at once, whatever the high-water mark allows: it bounds the time without a checkpoint.
 _MOST_AT_ONCE = 4096
 
+_NOTHING: list[Packed] = []  # one for all connections: the garbage collector looks at each
 
-class Engine:
+
+class Engine(Swept):
     """Moves messages between one link and the two pipes of a session."""
 
     __slots__ = (
@@ -62,6 +65,7 @@ class Engine:
         "_last_write",
         "_lease",
         "_link",
+        "_nursery",
         "_on_drained",
         "_on_write_failed",
         "_outbound",
@@ -71,8 +75,8 @@ class Engine:
         "_rest",
         "_rest_messages",
         "_room_event",
-        "_scope",
         "_sealed",
+        "was_cut",
     )
 
     def __init__(
@@ -84,7 +88,9 @@ class Engine:
         on_write_failed: Callable[[], None],
         heartbeat: Heartbeat | None = None,
         lease: Lease | None = None,
+        sweep: Sweep | None = None,
     ) -> None:
+        super().__init__(sweep)
         self._link = link
         self._pollable = pollable(link)  # if others than the reader can read from it
         self._lease = lease or Lease()
@@ -94,16 +100,17 @@ class Engine:
         self._on_write_failed = on_write_failed  # nothing more can be sent, though input may still come
         self._outbound: Pipe | None = None
         self._inbound: Pipe | None = None
-        self._scope = trio.CancelScope()
+        self._nursery: trio.Nursery | None = None
+        self.was_cut = False  # this side has ended the connection
         self._idle = False  # the writer waits for messages: the link may be written to by others
         self._last_write = 0.0
         self._rest: Buffer = b""  # what a direct write could not write; goes before everything else
-        self._rest_messages: list[Packed] = []  # those that it belongs to
+        self._rest_messages = _NOTHING  # those that it belongs to
         self._control = b""  # commands that wait for the writer
-        self._room_event = trio.Event()
+        self._room_event: trio.Event | None = None
         self._broken: Exception | None = None
         self._heartbeat = heartbeat or NO_HEARTBEAT
-        self._clock: Callable[[], float]
+        self._clock: trio.abc.Clock
         self._pulse: Pulse | None = None
         self._quick = False  # input has followed input shortly, and there was little of it
         self._sealed = False  # the mechanism protects the traffic
@@ -117,11 +124,6 @@ class Engine:
     def heard(self) -> float:
         """When something last came in, by Trio's clock."""
         return self._pulse.last_heard if self._pulse is not None else trio.current_time()
-
-    @property
-    def was_cut(self) -> bool:
-        """Whether this side has ended the connection."""
-        return self._scope.cancel_called
 
     @property
     def address(self) -> str:
@@ -139,29 +141,39 @@ class Engine:
             trio.BrokenResourceError: the connection broke.
         """
         self._outbound, self._inbound = outbound, inbound
-        self._clock = trio.lowlevel.current_clock().current_time
-        pulse = self._pulse = Pulse(self._heartbeat, self._clock())
+        self._clock = trio.lowlevel.current_clock()
+        pulse = self._pulse = Pulse(self._heartbeat, self._clock.current_time())
         self._sealed = self._connection.sealed
         self._heartbeat.need(self.period)
         inbound.on_room = self._on_room
+        end: outcome.Error | None = None
         try:
-            with self._scope:
-                async with trio.open_nursery() as nursery:
-                    self._idle = True
-                    if not outbound.queued:
-                        self._on_drained()
-                    self._start_writer_when_needed(nursery, outbound)
-                    if out := self._connection.data_to_send():
-                        self._send_control(out)
-                    outbound.direct, outbound.direct_run = self._write_now, self._write_run_now
-                    # captured, so that the peer's fault leaves as itself and not as a group of one
-                    end = await outcome.acapture(self._read, inbound, pulse)
-                    outbound.direct = outbound.direct_run = outbound.on_data = None
+            async with trio.open_nursery() as self._nursery:
+                if self.was_cut:
+                    self._nursery.cancel_scope.cancel()
+                self._idle = True
+                if not outbound.queued:
+                    self._on_drained()
+                outbound.on_data = self._start_writer
+                if outbound.has_batch:
+                    self._start_writer()
+                if out := self._connection.data_to_send():
+                    self._send_control(out)
+                outbound.direct, outbound.holder = self._write_now, self
+                try:
+                    await self._read(inbound, pulse)
+                except Exception as error:  # captured, so that it leaves as itself and not as a group of one
+                    end = outcome.Error(error)
+                finally:
+                    outbound.direct = outbound.on_data = outbound.holder = None
                     inbound.on_room = None
-                    nursery.cancel_scope.cancel()
+                    self._nursery.cancel_scope.cancel()
+            if end is not None:
                 end.unwrap()
         finally:
+            self._nursery = None
             self._idle = False
+            outbound.pass_on()  # to the next connection's writer
             if self._rest_messages:  # the writer has been cancelled before it began
                 self._put_back(self._rest_messages, [], 0, [self._rest], outbound)
         if self._given_up:
@@ -169,16 +181,16 @@ class Engine:
 
     def cut(self, reason: str = "") -> None:
         """End the connection now; ``exchange`` returns, or raises BrokenResourceError where there is a reason to tell."""
-        self._given_up = reason
-        self._scope.cancel()
+        self._given_up, self.was_cut = reason, True
+        if self._nursery is not None:
+            self._nursery.cancel_scope.cancel()
 
     async def finish(self, *, receives: bool, discard: bool) -> None:
         """Everything was written: end our side of the stream in a way that cannot lose what the system still holds.
 
-        Closing a TCP connection with unread input resets it, and what was not yet sent is gone; and a libzmq that reads
-        from an ipc connection slowly loses what it has not read when the other side closes. So where either can be we say
-        that we are done, and read up to the peer's end, or until there is nothing to lose. With ``discard`` nobody will
-        ever receive what is read.
+        Closing a TCP connection with unread input resets it, and what was not yet sent is gone; a libzmq that reads from
+        ipc slowly loses what it has not read when the other side closes. Where either can be we say that we are done, and
+        read to the peer's end, or until there is nothing to lose. With ``discard`` nobody will ever receive what is read.
         """
         if not receives and not self._link.waits_for_reader:
             self.cut()
@@ -192,7 +204,8 @@ class Engine:
     def discard(self) -> None:
         """Nobody will receive what comes from now on: read it, so that the peer can go on, and throw it away."""
         self._discarding = True
-        self._room_event.set()
+        if self._room_event is not None:
+            self._room_event.set()
 
     def cut_if_delivered(self) -> None:
         """After ``finish``: end the connection if the peer's system has everything, and ours holds nothing of the peer's."""
@@ -248,7 +261,7 @@ class Engine:
 
     def _note(self, pulse: Pulse, size: int) -> None:
         self._counters.bytes_received += size
-        self._last_write, now = 0.0, self._clock()
+        self._last_write, now = 0.0, self._clock.current_time()
         self._quick = size < _LARGE and now - pulse.last_heard < PATIENCE
         pulse.last_heard, pulse.fresh = now, True
 
@@ -271,10 +284,8 @@ class Engine:
             if not connection.has_input:
                 return True
 
-    # for a receiver that reads in the reader's place, see lease.py
-
     def read_now(self, link: PollableLink) -> bool:
-        """Deliver what can be read without waiting. False: the reader has to go on, at the end of the stream for example."""
+        """For the lease: deliver what can be read without waiting. False: the reader has to go on, at the end for example."""
         inbound, pulse, connection = self._inbound, self._pulse, self._connection
         assert inbound is not None
         assert pulse is not None
@@ -296,7 +307,9 @@ class Engine:
         return False
 
     def _on_room(self) -> None:
-        self._room_event.set()
+        if self._room_event is not None:
+            self._room_event.set()
+        self._all_received()
 
     async def _wait_for_room(self, inbound: Pipe) -> None:
         self._room_event = trio.Event()
@@ -313,17 +326,17 @@ class Engine:
         written = self._idle or self._broken is not None  # and not in the middle of the rest of a direct write
         return written and self._outbound is not None and not self._outbound.queued and not self._rest
 
-    def _start_writer_when_needed(self, nursery: trio.Nursery, outbound: Pipe) -> None:
-        # Many a peer is never sent anything that is not written directly, and a task costs 2 KiB.
-        context = copy_context()  # and not that of the task that happens to send
-
-        def start() -> None:
-            outbound.on_data = None
-            context.run(partial(nursery.start_soon, self._write, name=f"trizmq writer {self._link.address}"))
-
-        outbound.on_data = start
-        if outbound.has_batch:
+    def _start_writer(self) -> None:
+        """Something is left for it. Many a peer is sent nothing that is not written directly, and a task costs 2 KiB."""
+        nursery = self._nursery
+        assert nursery is not None
+        assert self._outbound is not None
+        self._outbound.on_data = None
+        start = partial(nursery.start_soon, self._write, name=f"trizmq writer {self._link.address}")
+        if trio.lowlevel.current_task() is nursery.parent_task:
             start()
+        else:
+            nursery.parent_task.context.run(start)  # and not in that of the task that happens to send
 
     @enable_ki_protection
     async def _write(self) -> None:
@@ -338,7 +351,7 @@ class Engine:
             except trio.BrokenResourceError as error:
                 # the reader goes on: the system may still hold messages that the peer sent before it closed
                 self._broken = error
-                outbound.direct = outbound.direct_run = None
+                outbound.direct = outbound.holder = None
                 self._on_write_failed()
                 return
             self._idle = True
@@ -355,7 +368,7 @@ class Engine:
             first.append(self._control)
             self._control = b""
         body = self._connection.encode(batch) if batch else []
-        begun, self._rest_messages = self._rest_messages, []
+        begun, self._rest_messages = self._rest_messages, _NOTHING
         before = link.bytes_sent
         try:
             await link.send([*first, *body] if first else body)
@@ -375,31 +388,17 @@ class Engine:
 
     def _put_back(self, begun: list[Packed], batch: list[Packed], sent: int, first: list[Buffer], pipe: Pipe) -> None:
         """``sent`` bytes went out: of what was ``begun``, which stands in ``first``, and of the batch behind that."""
-        whole = self._whole(batch, sent - sum(map(len, first)))
-        if begun and not whole:
-            # of what had begun a part was written before
-            whole = self._whole(begun, sent + sum(map(self._size, begun)) - len(first[0])) - len(begun)
-        unsent = (begun + batch)[whole + len(begun) :]
-        self._counters.messages_sent += whole + len(begun)
-        pipe.release(whole + len(begun))
-        pipe.restore(unsent)
-
-    def _whole(self, messages: list[Packed], sent: int) -> int:
-        """How many of these messages have gone out whole with so many bytes."""
-        whole = 0
-        while whole < len(messages) and (sent := sent - self._size(messages[whole])) >= 0:
-            whole += 1
-        return whole
-
-    def _size(self, message: Packed) -> int:
-        return sum(map(len, self._connection.encode([message])))
+        whole = count_sent(begun, batch, sent, first, self._connection.encode)
+        self._counters.messages_sent += whole
+        pipe.release(whole)
+        pipe.restore((begun + batch)[whole:])
 
     def _write_now(self, message: Packed) -> bool:
         """Called by the pipe for a message that finds it empty: write it from the sender's task if the engine is idle."""
-        if not self._idle:
+        if not self._idle or self._sweep.holding:
             return False
         now = perf_counter()
-        if now - self._last_write < _LONE_AFTER:
+        if self._sweep.takes_over(now) or now - self._last_write < _LONE_AFTER:
             return False
         # Not sealed in vain: that costs time, and a nonce.
         if self._sealed and (len(message) if isinstance(message, bytes) else max(map(len, message))) >= _LARGE:
@@ -407,7 +406,7 @@ class Engine:
         buffers = self._connection.encode([message])
         return len(buffers) == 1 and self._send_directly(buffers[0], [message], now)
 
-    def _write_run_now(self, run: Run) -> bool:
+    def write_run(self, run: Run) -> bool:
         """The same for a run, which others get too: it is encoded once for all that are not sealed."""
         if not self._idle or self._sealed:
             return False
@@ -438,7 +437,7 @@ class Engine:
         self._last_write = now
         self._counters.bytes_sent += sent
         if sent < len(buffer):
-            whole = self._whole(messages, sent)
+            whole = count_whole(messages, sent, self._connection.encode)
             self._rest, self._rest_messages = memoryview(buffer)[sent:], messages[whole:]
             self._idle = False
             assert self._outbound is not None

@@ -19,7 +19,7 @@ from ..events import (
     PeerRefused,
 )
 from ..patterns.base import Refused
-from ..transports.base import Link
+from ..transports.base import Link, pollable
 from ..wire.connection import Connection, PeerInfo
 from ..wire.raw import RawConnection
 from .monitor import Counters
@@ -55,6 +55,12 @@ async def shake_hands(
     if isinstance(connection, RawConnection):
         return connection.peer  # there is no handshake
     connection.start()
+    if hold_back and (polled := pollable(link)) is not None:
+        # Who has just connected has often greeted already, and our whole greeting goes out in one piece then.
+        data = polled.receive_now(connection.read_size)
+        if data:  # else the end is found below, or there is nothing yet
+            counters.bytes_received += len(data)
+            connection.receive_data(data)
     while True:
         if not (connection.ready and hold_back) and (out := connection.data_to_send()):
             await link.send([out])

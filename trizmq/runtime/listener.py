@@ -62,6 +62,7 @@ class Listener:
             core.tell(Listening(self.endpoint))
             self._warn_if_exposed()
             task_status.started(self.endpoint)
+            serve = self._serve  # one for all
             with self._scope:
                 while True:
                     try:
@@ -80,7 +81,7 @@ class Listener:
                     core.tell(Accepted(self.endpoint, link.address))
                     session = Session(core, self.endpoint, connecting=False)
                     core.admission.enter(session)
-                    core.start(self._serve, session, link, name=f"session {self.endpoint} from {link.address}")
+                    core.start(serve, session, link, name=f"session {self.endpoint} from {link.address}")
         finally:
             core.endpoints.ended(self)
             self._free()
@@ -101,13 +102,14 @@ class Listener:
         _log.warning("%s: bound to %s %s; see security=, or say warn_insecure=False", core.name, self.endpoint, what)
 
     async def _serve(self, session: Session, link: Link) -> None:
-        scope = trio.CancelScope()
+        scope = session.handshake
         self._connections.add(scope)
         session.stop = scope.cancel
         try:
             with scope:
-                await session.run_accepted(link)
+                await session.serve(link)
         finally:
+            session.end()  # the relation ends with its connection
             self._connections.discard(scope)
             self._core.admission.leave(session)
 

@@ -13,6 +13,7 @@ way of ``put`` refuses every message, and decides on the long way.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import trio
 
@@ -23,11 +24,23 @@ UNLIMITED = 1 << 62
 _LOWERED = 1 << 63
 
 
+class Holder(Protocol):
+    """Who writes what waits in a pipe, and may do so a little later, with more of it."""
+
+    def hold(self) -> bool:
+        """A batch begins. True: it stays out of the channel, and ``write_held`` will be called soon."""
+
+    def write_held(self) -> None:
+        """Write the batch, or pass it on."""
+
+    def write_run(self, run: Run) -> bool:
+        """Messages find the pipe empty; True: they were written at once."""
+
+
 class Pipe:
     """Carries packed messages one way. One task or socket writes, one reads; neither ``put`` nor ``take`` ever waits."""
 
     __slots__ = (
-        "_by_hand",
         "_bytes",
         "_greeted",
         "_limit",
@@ -38,8 +51,9 @@ class Pipe:
         "_receive_channel",
         "_send_channel",
         "_starved",
+        "by_hand",
         "direct",
-        "direct_run",
+        "holder",
         "on_data",
         "on_replaced",
         "on_room",
@@ -49,7 +63,6 @@ class Pipe:
     def __init__(self, limit: int) -> None:
         self._send_channel, self._receive_channel = trio.open_memory_channel[list[Packed]](1)
         self._open: list[Packed] | None = None
-        self._by_hand = False  # the open batch is not in the channel
         self._limit = limit or UNLIMITED
         # How many messages the open batch may hold: the limit less what was taken and not released. Counting this way,
         # ``put`` changes no number.
@@ -59,6 +72,8 @@ class Pipe:
         self._starved = False
         self._noted = 0  # how many messages the reading side has put itself
         self._greeted = -1  # what ``released`` was when a greeting was put in front
+        #: The open batch is not in the channel: its reader is at hand, or it is held back.
+        self.by_hand = False
         #: How many messages were put and have left again so far: released, withdrawn, or discarded.
         self.released = 0
         #: Called when the pipe was empty and is not any more.
@@ -69,8 +84,8 @@ class Pipe:
         self.on_replaced: Callable[[int], None] | None = None
         #: Offered a message that finds the pipe empty; True: it was written at once and need not be queued.
         self.direct: Callable[[Packed], bool] | None = None
-        #: The same for a run of messages.
-        self.direct_run: Callable[[Run], bool] | None = None
+        #: Offered runs of messages in the same way, and asked whether a batch that begins is held back.
+        self.holder: Holder | None = None
 
     # ---- the writing side
 
@@ -92,12 +107,14 @@ class Pipe:
         if self._bytes is not None and self.room > 0:
             self.push(message)
             return True
+        if self._written():
+            return self.put(message)
         self._starved = True
         return False
 
     def put_run(self, run: Run, *, write: bool) -> None:
         """Append messages that the caller has seen to be within ``room``; with ``write`` they may be written at once."""
-        if write and self._open is None and self.direct_run is not None and self.direct_run(run):
+        if write and self._open is None and self.holder is not None and self.holder.write_run(run):
             self.released += len(run)
         else:
             self.put_batch(list(run))
@@ -190,7 +207,7 @@ class Pipe:
         if self._open is not None or self._most <= 0 or self.on_replaced is not None:
             return False
         self._open = [message]
-        self._by_hand = True
+        self.by_hand = True
         if self.on_data is not None:
             self.on_data()
         return True
@@ -199,9 +216,27 @@ class Pipe:
         self._open = batch
         if self._bytes is not None:
             self._bytes.put(batch)
+        elif self.holder is not None and self.on_replaced is None and self.holder.hold():
+            self.by_hand = True
+            return
         self._send_channel.send_nowait(batch)
         if self.on_data is not None:
             self.on_data()
+
+    def pass_on(self) -> None:
+        """Give a batch that was held back to the task that waits in ``get``; nothing happens where there is none."""
+        if self.by_hand and self._open is not None:
+            self.by_hand = False
+            self._send_channel.send_nowait(self._open)
+            if self.on_data is not None:
+                self.on_data()
+
+    def _written(self) -> bool:
+        """The pipe is full: have written what is held back, and whether there is room then."""
+        if not self.by_hand or self.holder is None or self._starved:  # ``on_room`` is not to be called from here
+            return False
+        self.holder.write_held()
+        return self.room > 0
 
     def conflate(self, on_replaced: Callable[[int], None]) -> None:
         """Keep only the newest message from now on; high-water marks do not apply."""
@@ -261,7 +296,7 @@ class Pipe:
     @property
     def has_room(self) -> bool:
         """Whether ``put`` would take a message now. Asking counts as being refused: ``on_room`` will follow."""
-        if self.room > 0:
+        if self.room > 0 or self._written():
             return True
         self._starved = True
         return False
@@ -277,8 +312,8 @@ class Pipe:
         batch = self._open
         if batch is None:
             return None
-        if self._by_hand:
-            self._by_hand = False
+        if self.by_hand:
+            self.by_hand = False
         else:
             self._receive_channel.receive_nowait()
         return self._taken(batch)
@@ -302,7 +337,7 @@ class Pipe:
                 self.on_room()
 
     def charge(self, count: int = 1) -> None:
-        """Count messages as taken, and not released, that ``direct`` or ``direct_run`` has begun to write."""
+        """Count messages as taken, and not released, that ``direct`` or the holder has begun to write."""
         self.released -= count
         self._most -= count
         if self._bytes is not None:
@@ -323,6 +358,8 @@ class Pipe:
         else:
             self._open = messages
             self._send_channel.send_nowait(messages)
+            if self.on_data is not None:
+                self.on_data()
 
     def nudge(self) -> None:
         """Wake the task that waits in ``get``, with an empty batch where there is no other."""
@@ -331,8 +368,19 @@ class Pipe:
             self._send_channel.send_nowait(self._open)
             if self.on_data is not None:
                 self.on_data()
+        else:
+            self.pass_on()
+
+    def tell_room(self) -> None:
+        """Have ``on_room`` called when credit is next given back."""
+        self._starved = True
 
     # ---- both
+
+    @property
+    def held(self) -> int:
+        """How many messages are held back."""
+        return len(self._open) if self.by_hand and self._open else 0
 
     @property
     def has_batch(self) -> bool:

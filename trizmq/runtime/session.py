@@ -7,7 +7,9 @@ new ──attach──► attached ──handshake──► connected ──loss
 from __future__ import annotations
 
 import errno
+import math
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -47,7 +49,6 @@ class Session:
         "_attached",
         "_core",
         "_decision",
-        "_handshake",
         "_handshake_refused",
         "_heard",
         "_introduction",
@@ -62,6 +63,7 @@ class Session:
         "connections",
         "endpoint",
         "engine",
+        "handshake",
         "id",
         "inbound",
         "outbound",
@@ -94,7 +96,7 @@ class Session:
         self.inbound = inbound or core.new_pipe(options.receive_hwm, options.receive_hwm_bytes)
         self.peer = Peer(self.outbound, self.inbound, self.reset, routing_id, self.renew)
         #: The inbound pipe was empty and is not any more.
-        self.arrived = partial(core.peer_arrived, self.peer)
+        self.arrived = partial(core.on_arrival, self.peer)
         if pair is None:
             self.outbound.on_room = self.on_room
             self.inbound.on_data = self.arrived
@@ -107,7 +109,8 @@ class Session:
         #: The application has closed it: there is no next connection for what the present one does not take.
         self.closing = False
         self.engine: Engine | None = None
-        self._handshake = trio.CancelScope()
+        #: Around the handshake; of an accepted session around all of it.
+        self.handshake = trio.CancelScope()
         self._handshake_refused = ""
         self._attached = False
         self._retired = False
@@ -249,7 +252,7 @@ class Session:
     def give_up_handshake(self, reason: str) -> None:
         """End the connection before it is one."""
         self._handshake_refused = reason
-        self._handshake.cancel()
+        self.handshake.cancel()
 
     def reset(self, reason: str = "") -> None:
         """Give up the connection; a connecting side makes a new one after its usual wait."""
@@ -293,30 +296,27 @@ class Session:
         security = core.security  # one for the whole handshake, whatever is set meanwhile
         connection = RawConnection() if raw else Connection(core.wire_config(not self.connecting, security))
         if self.connecting:  # an accepted session has one connection, which may be given up before this begins
-            self._handshake = trio.CancelScope()
+            self.handshake = trio.CancelScope()
         self._decision = None
-        engine = Engine(link, connection, core.counters, core.progressed, self.lose, core.heartbeat(), core.lease)
+        engine = Engine(
+            link, connection, core.counters, core.on_progress, self.lose, core.heartbeat(), core.lease, core.sweep
+        )
         shaken = False
         try:
-            limit = core.options.handshake_timeout
-            self._handshake.deadline = trio.current_time() + limit
-            with self._handshake:
+            scope = self.handshake
+            scope.deadline = trio.current_time() + core.options.handshake_timeout
+            # what an accepted session has is that of the whole session, which saves ten thousand of them a scope each
+            with scope if self.connecting else nullcontext():
                 info = await shake_hands(
                     link,
                     connection,
                     core.counters,
                     hold_back=not self.connecting,
-                    ask=lambda about: self._ask(about, security, link.address),
+                    ask=partial(self._ask, security, link.address),
                 )
-            if self._handshake.cancelled_caught:
-                if self._handshake_refused:
-                    raise trio.BrokenResourceError(self._handshake_refused)
-                what = (
-                    "authenticator did not answer"
-                    if connection.authenticating
-                    else "peer did not complete the handshake"
-                )
-                raise TimeoutError(errno.ETIMEDOUT, f"the {what} within {limit:g} s")
+            if scope.cancel_called and (failure := self._given_up(connection)):
+                raise failure
+            scope.deadline = math.inf
             core.admission.shaken(self)
             self.engine = engine
             self.connect(info, link.address)
@@ -341,7 +341,7 @@ class Session:
                 if not self._retired:
                     core.pattern.ended(self.peer)
             else:
-                tell_failure(core, self.endpoint, link.address, failed)
+                tell_failure(core, self.endpoint, link.address, failed or self._given_up(connection))
             self.lose()
             if shaken:
                 self.note_departure()
@@ -349,7 +349,18 @@ class Session:
                 await link.aclose()
         return shaken, cause
 
-    async def _ask(self, connection: Connection, security: Security, address: str) -> str:
+    def _given_up(self, connection: Connection | RawConnection) -> Exception | None:
+        """Why this side has ended the handshake; None: the session was stopped."""
+        if self._handshake_refused:
+            return trio.BrokenResourceError(self._handshake_refused)
+        if trio.current_time() < self.handshake.deadline:
+            return None
+        asked = isinstance(connection, Connection) and connection.authenticating
+        what = "authenticator did not answer" if asked else "peer did not complete the handshake"
+        limit = self._core.options.handshake_timeout
+        return TimeoutError(errno.ETIMEDOUT, f"the {what} within {limit:g} s")
+
+    async def _ask(self, security: Security, address: str, connection: Connection) -> str:
         """Whether the peer may come in, as a status of ZAP."""
         decision = self._decision = await decide(self._core, security, self.endpoint, address, connection)
         return "200" if isinstance(decision, Allow) else str(decision.status)
@@ -365,13 +376,6 @@ class Session:
             self._core.tell(
                 Disconnected(self.endpoint, self.address, cause, self._introduction.socket_type, self._name)
             )
-
-    async def run_accepted(self, link: Link) -> None:
-        """Serve an accepted connection; the relation ends with it."""
-        try:
-            await self.serve(link)
-        finally:
-            self.end()
 
     # ---- what the pipes report
 

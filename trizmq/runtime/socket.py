@@ -19,7 +19,6 @@ from collections.abc import Awaitable, Callable
 from itertools import count
 from threading import get_ident
 
-import outcome
 import trio
 
 from ..errors import InternalError, UsageError
@@ -42,6 +41,7 @@ from .monitor import Counters, DropLedger, EventWatcher, Monitor
 from .pipe import Pipe
 from .securing import WireSecurity, in_force
 from .session import Session
+from .sweep import Sweep
 from .waiting import Waiting
 
 _log = logging.getLogger("trizmq")
@@ -61,6 +61,7 @@ class SocketCore(Waiting):
         self._make_pattern = make_pattern
         self.gate: Pattern = Gate(self._not_open)
         self.pattern: Pattern
+        self.sweep = Sweep(self)
         self.sessions: set[Session] = set()
         self.counters = Counters()
         self.peer_numbers = count(1)
@@ -68,6 +69,8 @@ class SocketCore(Waiting):
         self.drops = DropLedger(self._monitor.tell)
         self.drop = self.drops.count
         self._heart = Heart(self)
+        self._heartbeat: Heartbeat | None = None
+        self._wire_configs: dict[bool, tuple[WireSecurity, WireConfig]] = {}
         self.admission = Admission(self)
         self.endpoints = EndpointTable(self)
         #: A ``request()`` is under way.
@@ -149,11 +152,10 @@ class SocketCore(Waiting):
     # Ctrl-C is for the user's tasks: Trio protects its system tasks from it, but not what is started in their nurseries
     @enable_ki_protection
     async def _guard(self, function: Callable[..., Awaitable[object]], args: tuple[object, ...]) -> None:
-        result = await outcome.acapture(function, *args)
-        if isinstance(result, outcome.Error) and isinstance(result.error, Exception):
-            self.fail(result.error)
-        else:
-            result.unwrap()
+        try:
+            await function(*args)
+        except Exception as error:
+            self.fail(error)
 
     def fail(self, error: Exception) -> None:
         """A bug: end the socket, and let whoever uses it know."""
@@ -288,7 +290,14 @@ class SocketCore(Waiting):
         return getattr(self.options, "routing_id", b"")
 
     def wire_config(self, server: bool, security: WireSecurity) -> WireConfig:
-        """What a connection has to know of this socket."""
+        """What a connection has to know of this socket; one for all, until an option changes."""
+        for_security, config = self._wire_configs.get(server, (None, None))
+        if config is None or for_security is not security:
+            config = self._new_wire_config(server, security)
+            self._wire_configs[server] = security, config
+        return config
+
+    def _new_wire_config(self, server: bool, security: WireSecurity) -> WireConfig:
         return WireConfig(
             socket_type=self.pattern.name,
             accepts=self.pattern.accepts,
@@ -308,10 +317,12 @@ class SocketCore(Waiting):
         return in_force(self.options.security)
 
     def heartbeat(self) -> Heartbeat:
-        """How connections are watched."""
-        options = self.options
-        timeout = options.heartbeat_timeout or options.heartbeat_interval
-        return Heartbeat(options.heartbeat_interval, timeout, options.heartbeat_ttl, self._heart.need)
+        """How connections are watched from now on; the same for all, until an option changes."""
+        if self._heartbeat is None:
+            options = self.options
+            timeout = options.heartbeat_timeout or options.heartbeat_interval
+            self._heartbeat = Heartbeat(options.heartbeat_interval, timeout, options.heartbeat_ttl, self._heart.need)
+        return self._heartbeat
 
     def new_pipe(self, limit: int, byte_limit: int) -> Pipe:
         """A pipe as the options want it."""
@@ -369,6 +380,8 @@ class SocketCore(Waiting):
         """Apply an option that was set while the socket is open."""
         if not self._used:
             return
+        self._heartbeat = None
+        self._wire_configs.clear()
         self.every = self.options.checkpoint_every
         self.pattern.flush()
         if "_hwm" in name:

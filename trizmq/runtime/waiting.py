@@ -35,6 +35,10 @@ class Waiting:
         self.watchers = Watchers(self._watched)  # wait_readable, wait_writable, pollers
         self.changes = Watchers(self.lease.recall)  # wait_connected, wait_subscribed, wait_drained, closing
 
+        # made once: each connection refers to them, and the garbage collector would look at ten thousand
+        self.on_progress = self.progressed
+        self.on_arrival = self.peer_arrived
+
     # ---- what happens
 
     def peer_arrived(self, peer: Peer) -> None:

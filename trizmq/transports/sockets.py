@@ -28,6 +28,9 @@ _BEHIND = 1024
 _SIOCOUTQ = 0x5411
 _FIONREAD = 0x541B
 
+# Those who connect at the same time are accepted together: each pass of the scheduler costs as much as a few of them.
+_MOST_ACCEPTED = 16
+
 # accept() fails for one connection, not for the listener: trio/_highlevel_socket.py collects where these come from.
 CONNECTION_ERRORS = frozenset(
     getattr(errno, name)
@@ -247,15 +250,22 @@ class SocketAcceptor:
         self._socket = listening
         self._prepare = prepare
         self._cleanup = cleanup
+        self._more = 0  # how many may be accepted before others get their turn
         self.endpoint = endpoint
 
     async def accept(self) -> SocketLink:
         """See :meth:`Acceptor.accept`."""
         while True:
-            await trio.lowlevel.wait_readable(self._socket)
+            if self._more:
+                self._more -= 1
+                await trio.lowlevel.checkpoint_if_cancelled()
+            else:
+                await trio.lowlevel.wait_readable(self._socket)
+                self._more = _MOST_ACCEPTED - 1
             try:
                 accepted, _ = self._socket.accept()
             except (BlockingIOError, InterruptedError):
+                self._more = 0
                 continue
             except OSError as error:
                 if error.errno in CONNECTION_ERRORS:

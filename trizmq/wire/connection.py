@@ -47,6 +47,10 @@ class WireConfig(Record):
     metadata: tuple[tuple[str, bytes], ...] = ()  #: more properties to announce; their names start with "X-"
     mechanism: Callable[[OurSide], Mechanism] = Null
     refuse_old_peers: bool = False  #: refuse ZMTP 1.0 and 2.0 even with NULL; other mechanisms always do
+    side: OurSide = field(init=False)  #: what mechanisms are told of it, made once for all connections
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "side", OurSide(self.server, _our_metadata(self)))
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -103,7 +107,7 @@ class Connection:
 
     def __init__(self, config: WireConfig) -> None:
         self._config = config
-        self._mechanism = config.mechanism(OurSide(config.server, _our_metadata(config)))
+        self._mechanism = config.mechanism(config.side)
         self._greeting = Greeting(
             config.socket_type,
             config.identity or b"",
@@ -372,6 +376,7 @@ class Connection:
         self._decoder.feed(bytes(self._buffer))
         self.next_batch = self._decoder.decode
         self._buffer.clear()
+        del self._greeting  # it has done its part, and there may be ten thousand of them
         self._phase = _Phase.TRAFFIC
         self.ready = True
 
