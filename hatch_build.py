@@ -46,7 +46,12 @@ class CompiledWheel(BuildHookInterface[Any]):
                 f"{SWITCH} is for wheels: an editable installation runs the source. Leave out -e, or {SWITCH}"
             )
         self.folder = Path(tempfile.mkdtemp(prefix="trizmq-compiled-"))
-        for path in compiled(Path(self.root), self.folder):
+        try:
+            paths = compiled(Path(self.root), self.folder)
+        except BaseException:
+            shutil.rmtree(self.folder)
+            raise
+        for path in paths:
             build_data["force_include"][str(path)] = str(path.relative_to(self.folder / "lib"))
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
@@ -67,7 +72,7 @@ def compiled(root: Path, folder: Path) -> list[Path]:
     try:
         from mypyc.build import mypycify
         from setuptools import Distribution
-        from setuptools.errors import BaseError  # of the compiler, and of what looks for one
+        from setuptools.errors import BaseError, CCompilerError
     except ImportError as error:
         raise SystemExit(f"{SWITCH} needs mypyc: pip install {' '.join(map(repr, WANTED))} ({error})") from error
     before = Path.cwd()
@@ -85,7 +90,7 @@ def compiled(root: Path, folder: Path) -> list[Path]:
         command.build_lib, command.build_temp = str(folder / "lib"), str(folder / "temp")
         command.ensure_finalized()
         command.run()
-    except (BaseError, OSError) as error:
+    except (BaseError, CCompilerError, OSError) as error:
         raise SystemExit(
             f"{SWITCH} needs a C compiler and Python's headers, such as the packages gcc and python3-dev: {error}"
         ) from error
