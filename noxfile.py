@@ -82,6 +82,27 @@ def tests(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", *session.posargs)
 
 
+def install_compiled(session: nox.Session, what: str) -> None:
+    """Build the optional compiled wheel and install it, in place of any other trizmq."""
+    session.install(what)  # what it needs
+    session.install("--force-reinstall", "--no-deps", ".", env={"TRIZMQ_COMPILE": "1"})
+    with session.chdir(session.create_tmp()):  # where no source is in the way
+        session.run("python", "-c", "import trizmq; assert trizmq.has('compiled'), trizmq.__path__")
+
+
+@nox.session
+def tests_compiled(session: nox.Session) -> None:
+    """Build the optional compiled wheel and run the tests against it."""
+    install_compiled(session, ".[test]")
+    folder = os.path.join(session.create_tmp(), "without-source")
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(
+        ".", folder, ignore=shutil.ignore_patterns(".?*_cache", ".git", ".nox", ".venv", "trizmq", "*.egg-info")
+    )
+    with session.chdir(folder):
+        session.run("python", "-m", "pytest", *session.posargs)
+
+
 @nox.session
 def interop(session: nox.Session) -> None:
     """Run only the tests against real libzmq peers (pyzmq in processes of its own), and Jupyter."""
@@ -118,6 +139,14 @@ def docs(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Run the benchmarks beside pyzmq, pyomq and bare Trio (`nox -s bench -- --quick`: under a minute)."""
     session.install("-e", ".", *group("bench"))
+    session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session
+def bench_compiled(session: nox.Session) -> None:
+    """As `bench`, of the optional compiled wheel (`--out A.jsonl` there and here, then `python -m benchmarks compare`)."""
+    session.install(*group("bench"))
+    install_compiled(session, ".")
     session.run("python", "-m", "benchmarks", *session.posargs)
 
 

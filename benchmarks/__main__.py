@@ -30,9 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     match options.command:
         case "report":
-            print(report(Results(read(options.file))))
+            measurements = read(options.file)
+            print(f"{measured(measurements)}\n\n{report(Results(measurements))}")
         case "compare":
-            print(comparison(Results(read(options.before)), Results(read(options.after))))
+            before, after = read(options.before), read(options.after)
+            print(f"A: {measured(before)}\nB: {measured(after)}\n\n{comparison(Results(before), Results(after))}")
         case "plot":
             for path in draw(Results(read(options.file)), options.into):
                 print(path)
@@ -133,9 +135,15 @@ def measure(
     return measurements, out
 
 
+def measured(measurements: Sequence[Measurement]) -> str:
+    """Which trizmq these are of: its version, whether it is the compiled one, and where it was."""
+    return "trizmq " + "; ".join(dict.fromkeys(one.versions.get("trizmq", "unknown") for one in measurements))
+
+
 def measure_all(options: argparse.Namespace) -> int:
     """trizmq beside its peers, and the table."""
     tree = Tree.of(options.package)
+    print(f"trizmq {tree.versions['trizmq']}", file=sys.stderr)
     measurements, out = measure(options, chosen(options.only, SCENARIOS), [tree], rounds=5)
     print(report(Results(measurements)))
     print(f"\n{', '.join(f'{name} {version}' for name, version in tree.versions.items())}; all in {out}")

@@ -97,7 +97,8 @@ except ImportError as error:
     found["libzmq"] = str(error)
 try:
     import trizmq
-    found["trizmq"] = f"{getattr(trizmq, '__version__', 'unknown')} in {list(trizmq.__path__)[0]}"
+    build = "compiled" if trizmq.has("compiled") else "pure Python"
+    found["trizmq"] = f"{getattr(trizmq, '__version__', 'unknown')}, {build}, in {list(trizmq.__path__)[0]}"
 except Exception as error:
     found["trizmq"] = f"{type(error).__name__}: {error}"
 print(json.dumps(found))

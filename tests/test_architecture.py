@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-PACKAGE = ROOT / "trizmq"
+import trizmq
+
+PACKAGE = Path(trizmq.__file__).parent  # of an installed wheel too
 
 # ---- the layers
 
@@ -120,7 +121,7 @@ def parse(name: str, source: str, is_package: bool = False) -> Module:
 def load() -> list[Module]:
     modules = []
     for path in sorted(PACKAGE.rglob("*.py")):
-        parts = path.relative_to(ROOT).with_suffix("").parts
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
         is_package = parts[-1] == "__init__"
         name = ".".join(parts[:-1] if is_package else parts)
         modules.append(parse(name, path.read_text(encoding="utf-8"), is_package))

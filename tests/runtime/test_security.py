@@ -17,6 +17,7 @@ from trizmq import OptionError, auth
 from trizmq.auth import Allow, AuthenticationRequest, Authenticator, Decision, Deny
 from trizmq.runtime.engine import _LARGE
 from trizmq.testing import MemoryNetwork
+from trizmq.wire import frames
 from trizmq.wire.mechanisms import nacl_backend
 
 from .helpers import STREAMS, frame, raw_connection, ready, until
@@ -642,6 +643,7 @@ async def test_new_keys_hold_from_the_next_connection_on() -> None:
 
 
 def test_capabilities(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert trizmq.has("compiled") is (not str(frames.__file__).endswith(".py"))
     assert trizmq.has("curve")
     monkeypatch.setattr("trizmq.capabilities.find_spec", lambda name: None)
     assert not trizmq.has("curve")

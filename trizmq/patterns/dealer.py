@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ..messages import Packed
 from ..options import DealerOptions
 from .base import Drop, Peer
-from .fair_queue import FairQueuing
+from .fair_queuing import FairQueuing
 from .load_balance import Balancing
 from .types import COMPATIBLE
 

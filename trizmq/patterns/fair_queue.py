@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from ..messages import Packed, Run
-from ..options import SocketOptions
-from .base import Drop, Pattern, Peer
+from .base import Peer
 
 #: What becomes of a batch when it is taken from a peer's inlet: the messages to be received, oldest first.
 Admit: TypeAlias = Callable[[Peer, list[Packed]], list[Packed]]
@@ -167,7 +166,8 @@ class _NoPipe:
 
     __slots__ = ()
     has_room = False
-    room = queued = 0
+    room = 0
+    queued = 0
 
     def put(self, message: Packed) -> bool:
         return False
@@ -196,31 +196,3 @@ class _NoPipe:
 
 def _nothing(reason: str = "") -> None:
     pass
-
-
-class FairQueuing(Pattern):
-    """What the types share that receive by fair queueing. What a peer has sent stays readable after it is detached."""
-
-    def __init__(self, drop: Drop, options: SocketOptions, admit: Admit | None = None) -> None:
-        super().__init__(drop, options)
-        self.queue = queue = FairQueue(admit)
-        self.receive = queue.receive  # type: ignore[method-assign]  # one Python call less per message
-        self.receive_many = queue.receive_many  # type: ignore[method-assign]  # the same
-        self.arrived = queue.arrived  # type: ignore[method-assign]  # the same
-
-    def unreceive(self, message: Packed) -> None:
-        self.queue.unreceive(message)
-
-    @property
-    def sender(self) -> Peer:
-        return self.queue.last
-
-    @property
-    def can_receive(self) -> bool:
-        return self.queue.can_receive
-
-
-def prepend_routing_id(peer: Peer, batch: list[Packed]) -> list[Packed]:
-    """Admit a batch with the peer's routing id in front of each message (ROUTER, STREAM)."""
-    routing_id = peer.routing_id
-    return [[routing_id, *message] if type(message) is list else [routing_id, message] for message in batch]  # type: ignore[list-item]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..messages import Packed
 from ..options import SocketOptions
 from .base import Drop, Peer, Refused
-from .fair_queue import FairQueuing
+from .fair_queuing import FairQueuing
 from .types import COMPATIBLE
 
 

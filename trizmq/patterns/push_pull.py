@@ -8,7 +8,7 @@ from ..events import DropReason
 from ..messages import Packed
 from ..options import ConflateOptions
 from .base import Drop, Peer
-from .fair_queue import FairQueuing
+from .fair_queuing import FairQueuing
 from .load_balance import Balancing
 from .types import COMPATIBLE
 

@@ -10,7 +10,7 @@ from ..events import DropReason
 from ..messages import Packed
 from ..options import StreamOptions
 from .base import Drop, Peer, Refused
-from .fair_queue import FairQueuing, prepend_routing_id
+from .fair_queuing import FairQueuing, prepend_routing_id
 from .made_ids import MadeIds
 
 

@@ -6,7 +6,8 @@ from ..events import DropReason
 from ..messages import Packed
 from ..options import SocketOptions, SubscriberOptions, XSubOptions
 from .base import Drop, Peer
-from .fair_queue import Admit, FairQueuing
+from .fair_queue import Admit
+from .fair_queuing import FairQueuing
 from .subscriptions import Subscriptions
 from .types import COMPATIBLE
 
