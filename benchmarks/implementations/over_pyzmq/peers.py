@@ -77,6 +77,6 @@ def heartbeat_router(control: Control, settings: Settings) -> None:
     sock = bound(zmq.ROUTER, control, settings)
     ask_for_peers(control, settings.connections, with_traffic=True)
     processor = ProcessorTime(settings)
-    time.sleep(settings.heartbeat)
+    time.sleep(settings.heartbeat * processor.INTERVALS)
     control.tell_result(**processor.metrics)
     sock.close()

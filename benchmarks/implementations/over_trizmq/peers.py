@@ -105,7 +105,7 @@ def heartbeat_router(control: Control, settings: Settings) -> None:
             control.tell_endpoint(await sock.bind(address(settings)))
             await more_peers(control, settings.connections, with_traffic=True)
             processor = ProcessorTime(settings)
-            await trio.sleep(settings.heartbeat)
+            await trio.sleep(settings.heartbeat * processor.INTERVALS)
             control.tell_result(**processor.metrics)
 
     trio.run(main)
