@@ -30,19 +30,22 @@ def body(size: int, number: int) -> bytes:
 
 
 def read(connection: Connection, data: bytes, sizes: list[int], behind: int) -> Iterator[Packed]:
-    """Receive the data in reads of these sizes, to where it belongs wherever the connection names a place."""
-    turn = 0
-    while data:
-        chunk = data[: sizes[turn % len(sizes)]]
+    """Receive the data in reads of these sizes, to where it belongs wherever the connection names a place.
+
+    After so many reads the rest comes in large ones: millions of single bytes prove nothing more.
+    """
+    turn = at = 0
+    while at < len(data):
+        chunk = data[at : at + (sizes[turn % len(sizes)] if turn < 1000 else 64 * KIB)]
         if (space := connection.space()) is not None:
             with space:
                 count = min(len(chunk), len(space))
                 space[:count] = chunk[:count]
-                chunk = data[: count + behind] if count == len(space) else data[:count]
+                chunk = data[at : at + count + (behind if count == len(space) else 0)]
             connection.filled(count, chunk[count:])
         else:
             connection.receive_data(chunk)
-        data = data[len(chunk) :]
+        at += len(chunk)
         turn += 1
         while connection.has_input:
             yield from connection.next_batch(3)
