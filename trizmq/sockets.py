@@ -25,6 +25,7 @@ from .options import (
 from .patterns.base import Pattern
 from .runtime import peers
 from .runtime.checkpoints import enable_ki_protection
+from .runtime.exposure import warn_of_stream
 from .runtime.monitor import EventWatcher
 from .runtime.socket import SocketCore
 from .runtime.verbs import (
@@ -74,6 +75,7 @@ class Socket(SocketOptions, AsyncResource):
         home = context._enter_socket()
         self._inherit_options(context.defaults)
         await self._core.open(home)
+        warn_of_stream(self._core, context.defaults.get("security"))
         return self
 
     async def __aexit__(

@@ -77,7 +77,7 @@ class SocketCore(Waiting):
         self.requesting = False
         #: Connections of others to names that are, or were, bound here.
         self.inproc_joined: set[InprocConnection] = set()
-        #: It was said that this socket is bound without security.
+        #: It was said that this socket has less security than it seems to have.
         self.warned = False
         self._used = False
         self.closed = False
