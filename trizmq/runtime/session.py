@@ -355,14 +355,17 @@ class Session:
             return trio.BrokenResourceError(self._handshake_refused)
         if trio.current_time() < self.handshake.deadline:
             return None
-        asked = isinstance(connection, Connection) and connection.authenticating
-        what = "authenticator did not answer" if asked else "peer did not complete the handshake"
-        limit = self._core.options.handshake_timeout
-        return TimeoutError(errno.ETIMEDOUT, f"the {what} within {limit:g} s")
+        limit = f"within {self._core.options.handshake_timeout:g} s"
+        if isinstance(connection, Connection) and connection.authenticating:
+            return TimeoutError(errno.ETIMEDOUT, f"the authenticator did not answer {limit}")
+        return TimeoutError(errno.ETIMEDOUT, f"the peer did not complete the handshake {limit}")
 
     async def _ask(self, security: Security, address: str, connection: Connection) -> str:
         """Whether the peer may come in, as a status of ZAP."""
-        decision = self._decision = await decide(self._core, security, self.endpoint, address, connection)
+        decision = await decide(self._core, security, self.endpoint, address, connection)
+        if self.handshake.cancel_called:  # it could not be cancelled, and nobody is let in late
+            raise self._given_up(connection) or trio.ClosedResourceError("closed by this side")
+        self._decision = decision
         return "200" if isinstance(decision, Allow) else str(decision.status)
 
     def _with_reason(self, refusal: AuthenticationError) -> AuthenticationError:
