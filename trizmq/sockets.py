@@ -94,7 +94,8 @@ class Socket(SocketOptions, AsyncResource):
         """Close the socket: stop listening, write what is queued for up to ``linger`` seconds, end all connections.
 
         Tasks that wait in a verb get ``trio.ClosedResourceError``. A second call does nothing. Cancelled: everything is
-        closed at once; what was queued is dropped and counted.
+        closed at once; what was queued is dropped and counted. An authenticator of this socket may call it: it is then
+        cancelled here, as it cannot wait for its own end.
         """
         await self._core.aclose()
 
