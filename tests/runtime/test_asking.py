@@ -1,7 +1,8 @@
-"""Authenticators that close their socket, answer late, or raise what ends programs."""
+"""Authenticators that close their socket, answer late, or raise what ends programs; and what is told of whom."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -11,11 +12,11 @@ import trio
 
 import trizmq
 from trizmq import auth
-from trizmq.auth import Allow, AuthenticationRequest, Decision
+from trizmq.auth import Allow, AuthenticationRequest, Decision, Deny
 from trizmq.testing import MemoryNetwork
 
 from .helpers import raw_connection, task_names, until
-from .test_security import MECHANISMS, NULL, PASSWORD, PLAIN, client, next_failure, server
+from .test_security import CLIENT, CURVE, MECHANISMS, NULL, PASSWORD, PLAIN, client, next_failure, server
 
 pytestmark = pytest.mark.deadline(10)
 
@@ -298,3 +299,56 @@ async def test_what_ends_programs_in_a_zap_handler() -> None:
         assert caught.group_contains(Outcome, match="theirs")
         assert isinstance(await next_failure(events), trizmq.HandshakeFailed)
         assert not pull.closed
+
+
+# ---- who it was
+
+
+async def refuse(request: AuthenticationRequest) -> Decision:
+    return Deny(400, "not on the list")
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+async def test_events_say_who(mechanism: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Who was let in, and which key or user name was not; the peer is told the number only."""
+    who = {NULL: "", PLAIN: "user 'ann'", CURVE: f"public key {CLIENT.public_z85!r}"}[mechanism]
+
+    async def fail(request: AuthenticationRequest) -> Decision:
+        raise LookupError("no database")
+
+    async with (
+        trizmq.Pull(security=server(mechanism, refuse)) as pull,
+        trizmq.Push(security=client(mechanism), linger=0, reconnect_interval=0.01) as push,
+    ):
+        ours, theirs = pull.events(), push.events()
+        push.connect(await pull.bind("tcp://127.0.0.1:*"))
+        for authenticator, why in ((fail, "LookupError"), (refuse, "not on the list")):
+            pull.security = server(mechanism, authenticator)
+            failure = await next_failure(ours)
+            while why not in failure.cause:
+                failure = await next_failure(ours)
+            assert who in failure.cause
+            assert PASSWORD not in failure.cause
+        told = await next_failure(theirs)
+        assert not who or who not in told.cause
+        assert "not on the list" not in told.cause
+        pull.security = server(mechanism, Ask(trio.lowlevel.checkpoint))
+        async for event in ours:
+            if isinstance(event, trizmq.HandshakeSucceeded):
+                assert event.user_id == "let in"
+                break
+    logged = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert logged
+    assert all(who in line and PASSWORD not in line for line in logged)
+
+
+async def test_a_user_name_cannot_forge_lines_of_the_log() -> None:
+    async with (
+        trizmq.Pull(security=trizmq.PlainServer(authenticator=refuse)) as pull,
+        trizmq.Push(security=trizmq.PlainClient(b"a\nb\xff", "x"), linger=0) as push,
+    ):
+        events = pull.events()
+        push.connect(await pull.bind("tcp://127.0.0.1:*"))
+        cause = (await next_failure(events)).cause
+        assert r"user 'a\nb\udcff'" in cause
+        assert cause.isprintable()
