@@ -91,7 +91,9 @@ Decision: TypeAlias = Allow | Deny
 
 #: Anything that can be called with a request and awaited for a decision. It is asked once for each connection, in a task of
 #: that connection: while it waits, other peers are served. ``handshake_timeout`` bounds it: then it is cancelled, and the
-#: peer not let in. What it raises refuses the peer with status 500, and is logged.
+#: peer not let in; an answer that comes later, from a thread, lets nobody in either. What it raises refuses the peer with
+#: status 500. An Exception is logged. What is none (KeyboardInterrupt, SystemExit, ...) is meant for the program: it ends the
+#: socket, and comes out of its verbs and its ``async with``.
 Authenticator: TypeAlias = Callable[[AuthenticationRequest], Awaitable[Decision]]
 
 

@@ -263,6 +263,7 @@ class HandshakeSucceeded(Event):
 
     socket_type: str = ""
     routing_id: bytes = b""  #: what a ROUTER calls it, else its announced Identity
+    user_id: str = ""  #: who it is, as the authenticator said; empty without one
 
     zmq_event: ClassVar[int] = 0x1000
 
@@ -304,7 +305,10 @@ class IncompatiblePeer(HandshakeFailedProtocol):
 
 
 class HandshakeFailedAuth(HandshakeFailed):
-    """The peer was not let in, or we were not; ``code`` is the status: 300, 400 or 500 (RFC 27)."""
+    """The peer was not let in, or we were not; ``code`` is the status: 300, 400 or 500 (RFC 27).
+
+    Where this side has refused, ``cause`` says whom: its public key, user name or principal, and never a password.
+    """
 
     __slots__ = ()
 

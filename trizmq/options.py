@@ -100,8 +100,8 @@ class SocketOptions(ConnectionOptions, QueueOptions):
     warn_insecure: bool = option(
         default=True,
         check=boolean,
-        doc="Say in the log, once, that this socket is bound where other machines reach it and lets everybody in, or takes "
-        "passwords that can be read on the way.",
+        doc="Say in the log, once, that this socket is bound where other machines reach it and lets everybody in; that it "
+        "takes or tells passwords (PLAIN) that can be read on the way; or that it is a STREAM in a context with security.",
     )
     checkpoint_every: int = option(
         default=64,

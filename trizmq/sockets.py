@@ -25,6 +25,7 @@ from .options import (
 from .patterns.base import Pattern
 from .runtime import peers
 from .runtime.checkpoints import enable_ki_protection
+from .runtime.exposure import warn_of_stream
 from .runtime.monitor import EventWatcher
 from .runtime.socket import SocketCore
 from .runtime.verbs import (
@@ -74,6 +75,7 @@ class Socket(SocketOptions, AsyncResource):
         home = context._enter_socket()
         self._inherit_options(context.defaults)
         await self._core.open(home)
+        warn_of_stream(self._core, context.defaults.get("security"))
         return self
 
     async def __aexit__(
@@ -92,7 +94,8 @@ class Socket(SocketOptions, AsyncResource):
         """Close the socket: stop listening, write what is queued for up to ``linger`` seconds, end all connections.
 
         Tasks that wait in a verb get ``trio.ClosedResourceError``. A second call does nothing. Cancelled: everything is
-        closed at once; what was queued is dropped and counted.
+        closed at once; what was queued is dropped and counted. An authenticator of this socket may call it: it is then
+        cancelled here, as it cannot wait for its own end.
         """
         await self._core.aclose()
 

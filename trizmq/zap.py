@@ -19,7 +19,8 @@ async def serve_zap(
         await nursery.start(trizmq.auth.serve_zap, authenticator)
 
     returns when the handler is there. Questions are answered side by side: one that takes long holds up no other. What the
-    authenticator raises is logged, and answered with status 500.
+    authenticator raises is logged, and answered with status 500; but what is no Exception, such as a KeyboardInterrupt,
+    leaves this function, and the peer sees a connection that ends.
 
     Args:
         authenticator: who decides.

@@ -66,7 +66,7 @@ async def test_a_handler_that_refuses(status: int) -> None:
             failure = await next_failure(events)
             assert isinstance(failure, trizmq.HandshakeFailedAuth)
             assert failure.code == status
-            assert failure.cause.endswith("go away")
+            assert "go away" in failure.cause
 
 
 GARBAGE: dict[str, tuple[list[bytes], int]] = {

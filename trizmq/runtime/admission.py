@@ -56,6 +56,9 @@ class Admission:
         except Exception as error:  # the user's code: whatever it raises lets nobody in, and must not be overlooked
             _log.exception("%s: accept_filter failed for %s", self._core.name, link.address)
             return f"accept_filter failed: {error!r}"
+        except BaseException as error:  # Ctrl-C or an exit of its own making: not ours to swallow
+            self._core.surrender(error)
+            return f"accept_filter failed: {error!r}"
 
     def enter(self, session: Session) -> None:
         """A connection was accepted, and its handshake begins."""

@@ -11,6 +11,7 @@ from ..authentication import Allow, AuthenticationRequest, Decision, Deny, Secur
 from ..errors import RemoteProtocolError, ZapError
 from ..wire.connection import Connection
 from .home import home_here
+from .owner import part_cancelled
 
 if TYPE_CHECKING:
     from .socket import SocketCore
@@ -22,6 +23,10 @@ USER_ID = "User-Id"
 
 async def decide(core: SocketCore, security: Security, endpoint: str, address: str, connection: Connection) -> Decision:
     """Ask an authenticator about the peer of a connection. Takes as long as it takes: the caller has a deadline.
+
+    What the authenticator raises lets nobody in. An Exception ends here, and is logged. Anything else is not ours to
+    swallow: Trio lets a KeyboardInterrupt or a SystemExit out of a task, to end the program. Here it ends the socket, and
+    comes out of the verbs and the ``async with`` of whoever uses that.
 
     Raises:
         RemoteProtocolError: the ZAP handler gave no answer that could be understood. Nothing is to be told to the peer.
@@ -37,15 +42,36 @@ async def decide(core: SocketCore, security: Security, endpoint: str, address: s
             )
     except ZapError as error:
         # as in libzmq: the peer sees a connection that ends, and may come back when the handler is there
-        _log.warning("%s: %s is not let in: %s", core.name, address or endpoint, error)
-        raise RemoteProtocolError(str(error), error.code) from error
-    except (Exception, SystemExit) as error:
-        # the user's code: whatever it raises lets nobody in, and must not be overlooked, nor end the whole run
-        _log.error("%s: the authenticator failed for %s, which is not let in", core.name, address, exc_info=error)
-        return Deny(500, f"the authenticator failed: {type(error).__name__}")
+        _log.warning("%s: %s%s is not let in: %s", core.name, address or endpoint, known_as(connection), error)
+        raise RemoteProtocolError(f"{error}{known_as(connection)}", error.code) from error
+    except BaseException as error:
+        # the user's code: whatever it raises lets nobody in, and must not be overlooked
+        cancelled, rest = part_cancelled(error)
+        if isinstance(rest, Exception):
+            who = address + known_as(connection)
+            _log.error("%s: the authenticator failed for %s, which is not let in", core.name, who, exc_info=rest)
+        elif rest is not None:
+            core.surrender(rest)
+        if cancelled is not None:
+            raise cancelled from None
+        return Deny(500, f"the authenticator failed: {type(rest).__name__}{known_as(connection)}")
     finally:
         home_here.reset(token)
-    return decision
+    return decision if isinstance(decision, Allow) else Deny(decision.status, f"{decision.text}{known_as(connection)}")
+
+
+def known_as(connection: Connection) -> str:
+    """Whom an operator has to look for, in words to be appended. A public key is no secret; a password is never shown."""
+    match connection.credentials:
+        case (name, _):
+            return f" (user {name.decode('utf-8', 'surrogateescape')!r})"
+        case (name,) if connection.mechanism == "GSSAPI":
+            return f" (principal {name.decode('utf-8', 'surrogateescape')!r})"
+        case (key,):
+            from ..keys import z85_encode  # no other mechanism than CURVE has keys
+
+            return f" (public key {z85_encode(key)!r})"
+    return ""
 
 
 def _request(

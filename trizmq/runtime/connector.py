@@ -10,6 +10,7 @@ import trio
 from ..events import Closed, ConnectDelayed, Connected, ConnectRetried, ConnectStopped, EndpointInfo, EndpointState
 from ..options import ReconnectStop
 from ..transports.base import Transport
+from .exposure import warn_of_wire
 from .session import Session, time_if_any
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class Connector:
             return ReconnectStop.UNREACHABLE, f"no connection within {limit:g} s"
         self._core.counters.connections_made += 1
         self._core.tell(Connected(self.endpoint, link.address))
+        warn_of_wire(self._core, self.endpoint, link.address)
         shaken, cause = await self.session.serve(link)
         return ReconnectStop.AFTER_DISCONNECT if shaken else ReconnectStop.HANDSHAKE_FAILED, cause
 

@@ -81,8 +81,8 @@ class EndpointTable:
     async def _run_listener(self, listener: Listener, *, task_status: trio.TaskStatus[str]) -> None:
         result = await outcome.acapture(listener.run, task_status)
         # an error before the endpoint is bound belongs to the caller of bind, who waits for it
-        if listener.bound and isinstance(result, outcome.Error) and isinstance(result.error, Exception):
-            self._core.fail(result.error)
+        if listener.bound and isinstance(result, outcome.Error):
+            self._core.caught(result.error)
         else:
             result.unwrap()
 

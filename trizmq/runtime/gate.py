@@ -12,7 +12,7 @@ from ..patterns.base import Pattern
 class Gate(Pattern):
     """Stands where the verbs expect the pattern while the socket cannot be used, and says why."""
 
-    def __init__(self, refuse: Callable[[], Exception]) -> None:
+    def __init__(self, refuse: Callable[[], BaseException]) -> None:
         self.refuse = refuse
 
     def send(self, message: Packed) -> NoReturn:

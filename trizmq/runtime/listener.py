@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import trio
@@ -19,12 +17,11 @@ from ..events import (
     Listening,
 )
 from ..transports.base import Acceptor, Link, Transport
+from .exposure import warn_of_door
 from .session import Session
 
 if TYPE_CHECKING:
     from .socket import SocketCore
-
-_log = logging.getLogger("trizmq")
 
 # After a failed accept (no descriptors left, say) others get this long to free something. Trio's serve_listeners uses the
 # same pause, and tells where the number comes from.
@@ -60,7 +57,7 @@ class Listener:
             self.bound = True
             core.endpoints.opened(self)
             core.tell(Listening(self.endpoint))
-            self._warn_if_exposed()
+            warn_of_door(core, self.endpoint)
             task_status.started(self.endpoint)
             serve = self._serve  # one for all
             with self._scope:
@@ -86,20 +83,6 @@ class Listener:
             core.endpoints.ended(self)
             self._free()
             core.tell(Closed(self.endpoint))
-
-    def _warn_if_exposed(self) -> None:
-        core = self._core
-        security = core.security
-        if core.warned or core.pattern.raw or not core.options.warn_insecure or not _reached_by_others(self.endpoint):
-            return
-        if security.mechanism == "PLAIN":
-            what = "with PLAIN: who is on the way can read the passwords, and read and change what is said"
-        elif security.mechanism == "NULL" and not security.asks:
-            what = "without security: whoever reaches it can talk to it, and who is on the way can read and change it"
-        else:
-            return
-        core.warned = True
-        _log.warning("%s: bound to %s %s; see security=, or say warn_insecure=False", core.name, self.endpoint, what)
 
     async def _serve(self, session: Session, link: Link) -> None:
         scope = session.handshake
@@ -137,15 +120,3 @@ class Listener:
         self.stop()
         for scope in self._connections:
             scope.cancel()
-
-
-def _reached_by_others(endpoint: str) -> bool:
-    """Whether other machines can get there, as far as the address tells."""
-    scheme, _, address = endpoint.partition("://")
-    if scheme != "tcp":
-        return False
-    try:
-        host = ip_address(address.rpartition(":")[0].removeprefix("[").removesuffix("]").partition("%")[0])
-    except ValueError:  # a name, on a network of trizmq.testing
-        return False
-    return not host.is_loopback

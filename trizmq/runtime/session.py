@@ -31,7 +31,7 @@ from ..wire.connection import Connection
 from ..wire.connection import PeerInfo as Introduction
 from ..wire.mechanisms.base import AuthenticationError
 from ..wire.raw import RawConnection
-from .asking import decide, known_of
+from .asking import decide, known_as, known_of
 from .engine import Engine
 from .handshake import explain, send_away, shake_hands, tell_failure
 from .linger import drain
@@ -161,7 +161,7 @@ class Session:
         if self.connections > 1:
             self._core.counters.reconnects += 1
         self._core.peers_changed()
-        self._core.tell(HandshakeSucceeded(self.endpoint, address, introduction.socket_type, self._name))
+        self._core.tell(HandshakeSucceeded(self.endpoint, address, introduction.socket_type, self._name, self._user_id))
         self._core.drops.peer_came()
 
     def note(self, notice: Packed) -> None:
@@ -355,14 +355,17 @@ class Session:
             return trio.BrokenResourceError(self._handshake_refused)
         if trio.current_time() < self.handshake.deadline:
             return None
-        asked = isinstance(connection, Connection) and connection.authenticating
-        what = "authenticator did not answer" if asked else "peer did not complete the handshake"
-        limit = self._core.options.handshake_timeout
-        return TimeoutError(errno.ETIMEDOUT, f"the {what} within {limit:g} s")
+        limit = f"within {self._core.options.handshake_timeout:g} s"
+        if isinstance(connection, Connection) and connection.authenticating:
+            return TimeoutError(errno.ETIMEDOUT, f"the authenticator did not answer {limit}{known_as(connection)}")
+        return TimeoutError(errno.ETIMEDOUT, f"the peer did not complete the handshake {limit}")
 
     async def _ask(self, security: Security, address: str, connection: Connection) -> str:
         """Whether the peer may come in, as a status of ZAP."""
-        decision = self._decision = await decide(self._core, security, self.endpoint, address, connection)
+        decision = await decide(self._core, security, self.endpoint, address, connection)
+        if self.handshake.cancel_called:  # it could not be cancelled, and nobody is let in late
+            raise self._given_up(connection) or trio.ClosedResourceError("closed by this side")
+        self._decision = decision
         return "200" if isinstance(decision, Allow) else str(decision.status)
 
     def _with_reason(self, refusal: AuthenticationError) -> AuthenticationError:
@@ -399,6 +402,10 @@ class Session:
     def _name(self) -> bytes:
         return self.peer.routing_id or self.peer.identity
 
+    @property
+    def _user_id(self) -> str:
+        return self._decision.user_id if isinstance(self._decision, Allow) else ""
+
     def snapshot(self) -> PeerInfo:
         """What applications see of this peer, as it is now."""
         self._core.flush()
@@ -418,7 +425,7 @@ class Session:
             connecting=self.connecting,
             identity=introduction.identity,
             mechanism=introduction.mechanism,
-            user_id=self._decision.user_id if isinstance(self._decision, Allow) else "",
+            user_id=self._user_id,
             metadata=self._known,
             connected_for=now - self._since if connected and self._since is not None and now is not None else None,
             last_heard=now - heard if heard is not None and now is not None else None,

@@ -38,6 +38,7 @@ from .home import SocketHome
 from .inproc import InprocConnection
 from .linger import Closing, linger
 from .monitor import Counters, DropLedger, EventWatcher, Monitor
+from .owner import context_of, owner_here, part_cancelled
 from .pipe import Pipe
 from .securing import WireSecurity, in_force
 from .session import Session
@@ -77,12 +78,13 @@ class SocketCore(Waiting):
         self.requesting = False
         #: Connections of others to names that are, or were, bound here.
         self.inproc_joined: set[InprocConnection] = set()
-        #: It was said that this socket is bound without security.
+        #: It was said that this socket has less security than it seems to have.
         self.warned = False
         self._used = False
         self.closed = False
         self._bug: BaseException | None = None
         self._closing: Closing | None = None
+        self._waits_for: list[SocketCore] = []  # closed in tasks of ours, and not ended yet
         self.linger_report: LingerReport | None = None
         self._scope = trio.CancelScope()
         self._binding: set[trio.CancelScope] = set()  # of the binds under way, which live in their callers' tasks
@@ -110,7 +112,7 @@ class SocketCore(Waiting):
             self.pattern.on_subscription = self.progressed
             self.pattern.on_burst = Burst(self, self.pattern).begin
         try:
-            trio.lowlevel.spawn_system_task(self._run, name=f"trizmq {self.name}")
+            trio.lowlevel.spawn_system_task(self._run, name=f"trizmq {self.name}", context=context_of(self))
             with trio.CancelScope(shield=True):
                 await self._opened.wait()
             self.gate = self.pattern
@@ -130,6 +132,8 @@ class SocketCore(Waiting):
             self.ended = True
             try:
                 self._leave()
+                if self._closing is not None:
+                    self.linger_report = self._closing.report()
             except Exception as error:  # whatever it is must not keep those waiting who wait for our end
                 self.fail(error)
             finally:
@@ -154,23 +158,50 @@ class SocketCore(Waiting):
     async def _guard(self, function: Callable[..., Awaitable[object]], args: tuple[object, ...]) -> None:
         try:
             await function(*args)
-        except Exception as error:
-            self.fail(error)
+        except BaseException as error:
+            self.caught(error)
+
+    def caught(self, error: BaseException) -> None:
+        """A background task was ended by this. Raises what is Trio's own of it."""
+        cancelled, rest = part_cancelled(error)
+        if isinstance(rest, Exception):
+            self.fail(rest)
+        elif rest is not None:
+            self.surrender(rest)
+        if cancelled is not None:
+            raise cancelled
+
+    def surrender(self, error: BaseException) -> None:
+        """The user's code, called by us, raised what must not be swallowed: end the socket, and raise it where that is used.
+
+        That is a KeyboardInterrupt, a SystemExit, anything that is no Exception. Our tasks cannot let it out: the run would
+        end with Trio's internal error.
+        """
+        if isinstance(error, GeneratorExit) and not self.is_here:
+            raise error  # Python's own: the run is gone, and its tasks with it
+        what = type(error).__name__
+        _log.error("%s: %s in an authenticator or filter ends this socket", self.name, what, exc_info=error)
+        self._end(error)
 
     def fail(self, error: Exception) -> None:
         """A bug: end the socket, and let whoever uses it know."""
         _log.error("%s: a bug in trizmq ended this socket", self.name, exc_info=error)
+        self._end(error)
+
+    def _end(self, error: BaseException) -> None:
         if self._bug is None:
             self._bug = error
-        self._shut(self._internal_error)
+        self._shut(self._ended_by)
         self._scope.cancel()
 
     def raise_bug(self) -> None:
-        """Raise what ended the socket, if it was a bug."""
+        """Raise what ended the socket, if it was a bug, or what the user's code wants to end more than that with."""
         if self._bug is not None:
-            raise self._internal_error() from self._bug
+            raise self._ended_by()
 
-    def _internal_error(self) -> Exception:
+    def _ended_by(self) -> BaseException:
+        if self._bug is not None and not isinstance(self._bug, Exception):
+            return self._bug
         error = InternalError(f"{self.name}: a bug in trizmq ended this socket; please report it with its traceback")
         error.__cause__ = self._bug
         return error
@@ -181,7 +212,7 @@ class SocketCore(Waiting):
     def _closed_error(self) -> Exception:
         return trio.ClosedResourceError(f"{self.name} is closed")
 
-    def _shut(self, refuse: Callable[[], Exception]) -> None:
+    def _shut(self, refuse: Callable[[], BaseException]) -> None:
         """Let no verb in any more, and wake whoever waits in one."""
         if self.closed:
             return
@@ -196,6 +227,9 @@ class SocketCore(Waiting):
         """Stop listening, write what is queued for up to ``linger`` seconds, then end everything.
 
         Cancelled: everything is ended at once, and what was queued is dropped and counted.
+
+        In a task of our own, an authenticator's, all of that happens but that its end is waited for, which would wait for
+        itself: that task is cancelled, here or at its next checkpoint.
         """
         if not self._used or self._finished.is_set():
             await checkpoint()
@@ -203,17 +237,31 @@ class SocketCore(Waiting):
         self.check_home()
         self._shut(self._closed_error)
         self.endpoints.stop()
-        closing = self._closing = self._closing or Closing(self, forcefully)
+        self._closing = self._closing or Closing(self, forcefully)
         try:
             if not forcefully:
                 with trio.move_on_after(self.options.linger):
                     await linger(self)
         finally:
             self._scope.cancel()
+            await self._wait_finished()
+        await checkpoint()
+
+    async def _wait_finished(self) -> None:
+        owner = owner_here()
+        if owner is not None:
+            if self._waits_for_end_of(owner):
+                return
+            owner._waits_for.append(self)
+        try:
             with trio.CancelScope(shield=True):
                 await self._finished.wait()
-            self.linger_report = self.linger_report or closing.report()
-        await checkpoint()
+        finally:
+            if owner is not None:
+                owner._waits_for.remove(self)
+
+    def _waits_for_end_of(self, other: SocketCore) -> bool:
+        return self is other or any(one._waits_for_end_of(other) for one in self._waits_for)
 
     # ---- is it ours
 
