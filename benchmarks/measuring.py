@@ -121,7 +121,7 @@ class ProcessorTime:
     """What this process, all its threads together, takes of a core while it does nothing but keep its connections."""
 
     INTERVALS = 4
-    """So many are waited for: a full garbage collection costs as much as all heartbeats of one, and comes in every second or third."""
+    """So many are waited for: a full garbage collection costs as much as all heartbeats of one, and comes now and then."""
 
     EVERY = 30.0
     """Seconds between two heartbeats of a connection, for which the share of a core is told."""
