@@ -48,6 +48,15 @@ class AuthenticationRequest:
         return tuple(text.encode("utf-8", "surrogateescape") for text in texts)
 
 
+def checked_user_id(value: object) -> str:
+    """A user id that can be told; raises TypeError or ValueError where it is none."""
+    if not isinstance(value, str):
+        raise TypeError(f"a user id is a str, not {type(value).__name__}")
+    if (size := len(value.encode("utf-8", "surrogateescape"))) > _MOST:
+        raise ValueError(f"a user id has at most {_MOST} bytes, not {size}")
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class Allow:
     """The answer of an authenticator that lets the peer in."""
@@ -57,10 +66,7 @@ class Allow:
     metadata: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        if not isinstance(self.user_id, str):
-            raise TypeError(f"a user id is a str, not {type(self.user_id).__name__}")
-        if len(self.user_id.encode("utf-8", "surrogateescape")) > _MOST:
-            raise ValueError(f"a user id has at most {_MOST} bytes")
+        checked_user_id(self.user_id)
         properties: list[tuple[object, object]] = [*self.metadata.items()]
         for name, value in properties:
             if not isinstance(name, str) or not isinstance(value, bytes):

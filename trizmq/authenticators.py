@@ -6,14 +6,14 @@ import ipaddress
 import logging
 import os
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from hmac import compare_digest
 from hmac import digest as hmac_digest
 from pathlib import Path
 
-from .authentication import Allow, AuthenticationRequest, Authenticator, Decision, Deny
+from .authentication import Allow, AuthenticationRequest, Authenticator, Decision, Deny, checked_user_id
 from .certificates import Certificate, read_certificate
-from .keys import as_key, z85_encode
+from .keys import as_key
 from .runtime.zap import ask_handler
 
 _log = logging.getLogger("trizmq")
@@ -103,29 +103,29 @@ def _digest(key: bytes, text: str) -> bytes:
 def allowed_keys(keys: Iterable[bytes | str] | Mapping[str, bytes | str]) -> Authenticator:
     """An authenticator for CURVE: the public keys of the clients that may come in. It never waits.
 
+    A mapping, set or list is looked at for each peer, so what you change in it holds from the next connection on. What is
+    wrong in it by then is told in the log, and lets nobody in. An iterator, such as a generator, is read once.
+
     Args:
         keys: 32 bytes or 40 characters of Z85 each, and the user id is the key as Z85. Or a mapping from user ids to keys.
 
     Raises:
-        TypeError: one is no key.
-        ValueError: the same, or a single text was given.
+        TypeError: one is no key, or a user id no str.
+        ValueError: the same, a user id has more than 255 bytes, or a single text was given.
     """
-    if isinstance(keys, (str, bytes)):
+    if isinstance(keys, (str, bytes, bytearray, memoryview)):
         raise ValueError("allowed_keys() takes several keys: put a single one into a list")
-    users: dict[bytes, str] = {}
-    if isinstance(keys, Mapping):
-        for user_id, key in keys.items():
-            users[as_key(key)] = user_id
-    else:
-        for key in keys:
-            users[as_key(key)] = z85_encode(as_key(key))
+    allowed = _Allowed("allowed_keys()", keys, _key_entry)
 
     async def authenticate(request: AuthenticationRequest) -> Decision:
         if request.public_key is None:
             return Deny(400, f"{request.mechanism} proves no key")
         # public keys are no secrets: a lookup that takes its time tells nothing
-        user_id = users.get(request.public_key)
-        return Allow(user_id) if user_id is not None else Deny(400, "this key is not allowed")
+        found = allowed.now()
+        if request.public_key not in found:
+            return Deny(400, "this key is not allowed")
+        user_id = found[request.public_key]
+        return Allow(request.public_key_z85 if user_id is None else user_id)
 
     return authenticate
 
@@ -133,24 +133,89 @@ def allowed_keys(keys: Iterable[bytes | str] | Mapping[str, bytes | str]) -> Aut
 def allowed_principals(principals: Iterable[str]) -> Authenticator:
     """An authenticator for GSSAPI: the principals of the clients that may come in. The user id is the principal. Never waits.
 
+    A set or list is looked at for each peer, so what you change in it holds from the next connection on. An iterator, such as
+    a generator, is read once.
+
     Args:
         principals: with their realm, such as ``"ann@EXAMPLE.ORG"``. Compared as they are: Kerberos minds the case.
 
     Raises:
-        ValueError: a single text was given.
+        TypeError: one is no str.
+        ValueError: one has more than 255 bytes, or a single text was given.
     """
     if isinstance(principals, str):
         raise ValueError("allowed_principals() takes several principals: put a single one into a list")
-    allowed = frozenset(principals)
+    allowed = _Allowed("allowed_principals()", principals, _principal_entry)
 
     async def authenticate(request: AuthenticationRequest) -> Decision:
         if request.principal is None:
             return Deny(400, f"{request.mechanism} proves no principal")
-        if request.principal not in allowed:
+        if request.principal not in allowed.now():
             return Deny(400, f"{request.principal} is not allowed")
         return Allow(request.principal)
 
     return authenticate
+
+
+class _Allowed:
+    """What somebody else's collection allows at the moment: from what a peer proves to its user id, or None."""
+
+    def __init__(
+        self,
+        name: str,
+        source: Iterable[object] | Mapping[str, object],
+        entry: Callable[[str | None, object], bytes | str],
+    ) -> None:
+        self._name = name
+        self._source: Iterable[object] = source if isinstance(source, Collection) else list(source)
+        self._entry = entry
+        self._seen = self._copy()
+        self._users = dict(self._read(one, value) for one, value in self._pairs())
+
+    def now(self) -> Mapping[bytes | str, str | None]:
+        """The present state. To copy and compare is quick, where to read keys would hold up the program."""
+        if (copy := self._copy()) != self._seen:
+            self._seen = copy
+            self._users = {}
+            for user_id, value in self._pairs():
+                try:
+                    proved, name = self._read(user_id, value)
+                except (TypeError, ValueError) as error:
+                    _log.warning("nobody is let in by a wrong entry: %s", error)
+                else:
+                    self._users[proved] = name
+        return self._users
+
+    def _copy(self) -> dict[object, object] | list[object]:
+        if isinstance(self._source, Mapping):
+            return {**self._source}
+        return list(self._source)
+
+    def _pairs(self) -> Iterable[tuple[object, object]]:
+        return self._seen.items() if isinstance(self._seen, dict) else ((None, value) for value in self._seen)
+
+    def _read(self, user_id: object, value: object) -> tuple[bytes | str, str | None]:
+        try:
+            if isinstance(self._seen, dict):
+                return self._entry(checked_user_id(user_id), value), checked_user_id(user_id)
+            return self._entry(None, value), None
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{self._name}: {error}") from None
+
+
+def _key_entry(user_id: str | None, key: object) -> bytes:
+    try:
+        return as_key(key)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        if user_id is None or len(user_id) == 40:  # a key, in a mapping the wrong way round
+            raise
+        raise type(error)(f"{error}; it is that of {user_id!r}, in a mapping from user ids to keys") from None
+
+
+def _principal_entry(user_id: str | None, principal: object) -> str:
+    if not isinstance(principal, str):
+        raise TypeError(f"a principal is a str such as 'ann@EXAMPLE.ORG', not {principal!r}")
+    return checked_user_id(principal)
 
 
 def certificates(directory: str | os.PathLike[str]) -> Authenticator:

@@ -70,6 +70,23 @@ def test_requests() -> None:
         (lambda: auth.passwords(untyped({"ann": b"x"})), TypeError, "all of them str"),
         (lambda: auth.allowed_keys(CLIENT.public_z85), ValueError, "into a list"),
         (lambda: auth.allowed_keys(["short"]), ValueError, "5 characters"),
+        (lambda: auth.allowed_keys(untyped(bytearray(CLIENT.public))), ValueError, "into a list"),
+        (
+            lambda: auth.allowed_keys(untyped({1: CLIENT.public})),
+            TypeError,
+            r"allowed_keys\(\): a user id is a str, not int",
+        ),
+        (lambda: auth.allowed_keys({"x" * 256: CLIENT.public}), ValueError, "at most 255 bytes, not 256"),
+        (lambda: auth.allowed_keys({"ann": "short"}), ValueError, "5 characters; it is that of 'ann'"),
+        (lambda: auth.allowed_keys(untyped({CLIENT.public: "ann"})), TypeError, "a user id is a str, not bytes"),
+        (lambda: auth.allowed_keys(untyped({"ann": None})), TypeError, "not NoneType; it is that of 'ann'"),
+        (lambda: auth.allowed_principals("ann@R"), ValueError, "into a list"),
+        (
+            lambda: auth.allowed_principals(untyped([1])),
+            TypeError,
+            r"allowed_principals\(\): a principal is a str.*not 1",
+        ),
+        (lambda: auth.allowed_principals(["x" * 256]), ValueError, "at most 255 bytes"),
         (lambda: auth.certificates("/nowhere"), NotADirectoryError, "/nowhere"),
         (auth.all_of, ValueError, "allow_any"),
         (lambda: auth.zap("ä"), ValueError, "ASCII"),
@@ -149,6 +166,47 @@ async def test_allowed_keys() -> None:
     for request in (curve(STRANGER), null(), plain("ann", CLIENT.public_z85)):
         assert not await lets_in(by_key, request)
         assert not await lets_in(by_name, request)
+
+
+async def test_a_key_that_is_taken_away(caplog: pytest.LogCaptureFixture) -> None:
+    """Mappings, sets and lists count as they are when somebody comes; what is wrong in them by then lets nobody in."""
+    table: dict[str, bytes | str] = {"ann": CLIENT.public}
+    as_set, as_list = {CLIENT.public_z85}, [CLIENT.public]
+    for authenticator in map(auth.allowed_keys, (untyped(table), as_set, as_list)):
+        assert await lets_in(authenticator, curve(CLIENT))
+    by_name = auth.allowed_keys(table)
+    table["bob"] = STRANGER.public_z85
+    assert await by_name(curve(STRANGER)) == Allow("bob")
+    table["bob"] = SERVER.public
+    assert not await lets_in(by_name, curve(STRANGER))
+    assert caplog.text == ""
+    table.update({"bob": STRANGER.secret[:-1], "carol": STRANGER.public})
+    for _ in range(3):
+        assert await by_name(curve(STRANGER)) == Allow("carol")
+        assert not await lets_in(by_name, curve(SERVER))
+    assert caplog.text.count("this has 31 bytes; it is that of 'bob'") == 1
+    assert repr(STRANGER.secret)[2:10] not in caplog.text
+    for changing in (table, as_set, as_list):
+        authenticator = auth.allowed_keys(untyped(changing)) if changing is not table else by_name
+        changing.clear()
+        assert not await lets_in(authenticator, curve(CLIENT))
+    once = auth.allowed_keys(key for key in [CLIENT.public])
+    for _ in range(2):
+        assert await lets_in(once, curve(CLIENT))
+
+
+async def test_a_principal_that_is_taken_away(caplog: pytest.LogCaptureFixture) -> None:
+    ann = AuthenticationRequest("GSSAPI", principal="ann@R")
+    allowed: Any
+    for allowed in ({"ann@R"}, ["ann@R"]):
+        authenticator = auth.allowed_principals(allowed)
+        assert await authenticator(ann) == Allow("ann@R")
+        allowed.pop()
+        assert not await lets_in(authenticator, ann)
+        assert not await lets_in(authenticator, null())
+    allowed.extend(untyped([5]))
+    assert not await lets_in(authenticator, ann)
+    assert "a principal is a str" in caplog.text
 
 
 async def test_certificates(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
