@@ -275,7 +275,7 @@ def _read(path: str) -> Certificate | None:
     try:
         return read_certificate(path)
     except (OSError, ValueError) as error:
-        _log.warning("no client is let in by %s: %s", path, error)
+        _log.warning("no client is let in by a file: %s", error)  # the text has the path
         return None
 
 

@@ -122,9 +122,11 @@ def read_certificate(path: str | os.PathLike[str]) -> Certificate:
         ValueError: it is no certificate. The text names the file and the line, and shows nothing of a key.
         OSError: the file cannot be read.
     """
-    with open(path, "rb") as file:
-        octets = file.read(_MAX_SIZE + 1)
+    with open(path, "rb", opener=_open_at_once) as file:
         mode = os.fstat(file.fileno()).st_mode
+        if not stat.S_ISREG(mode):
+            raise ValueError(f"{os.fspath(path)} is no certificate: it is not a regular file")
+        octets = file.read(_MAX_SIZE + 1)
     if len(octets) > _MAX_SIZE:
         raise ValueError(f"{os.fspath(path)} is larger than {_MAX_SIZE} bytes: no certificate")
     try:
@@ -147,6 +149,11 @@ def read_certificate(path: str | os.PathLike[str]) -> Certificate:
             f"{stat.S_IMODE(mode):04o}",
         )
     return Certificate(public, secret, MappingProxyType(sections.get("metadata", {})))
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    # a FIFO that nobody writes to would hold up the whole program, and a terminal could become ours
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
 
 
 def _key(curve: Mapping[str, str], name: str) -> bytes | None:

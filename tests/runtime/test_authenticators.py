@@ -226,7 +226,20 @@ async def test_certificates(tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
     (tmp_path / "bad.key").write_text("nonsense", encoding="utf-8")
     for _ in range(3):
         assert await lets_in(authenticator, curve(STRANGER))
-    assert caplog.text.count("bad.key") == 2, "told once: the path, and the path in the reason"
+    assert caplog.text.count("bad.key") == 1, "told once"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no such files on this platform")
+async def test_a_fifo_is_no_certificate(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Opening it does not wait for somebody to write into it."""
+    auth.write_certificates(tmp_path, "ann", CLIENT)
+    os.mkfifo(tmp_path / "pipe.key")
+    with pytest.raises(ValueError, match=r"pipe\.key is no certificate: it is not a regular file"):
+        auth.read_certificate(tmp_path / "pipe.key")
+    authenticator = auth.certificates(tmp_path)
+    for _ in range(2):
+        assert await lets_in(authenticator, curve(CLIENT))
+    assert caplog.text.count("not a regular file") == 1
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root reads everything")
