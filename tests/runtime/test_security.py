@@ -516,6 +516,7 @@ async def test_secrets_are_not_shown(caplog: pytest.LogCaptureFixture) -> None:
 # ---- settings that cannot be
 
 KEY = SERVER.secret_z85
+LOW = b"s3cret" * 5 + b"s\x7f"
 
 WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "PLAIN, nobody decides": (trizmq.PlainServer, r"passwords\(.*authenticator=trizmq.auth.allow_any"),
@@ -533,6 +534,12 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "zeros": (lambda: trizmq.CurveClient(server_key=bytes(32)), "server_key.*zeros"),
     "mixed up": (lambda: trizmq.CurveClient(server_key=KEY, secret_key=KEY), "are the same"),
     "the server's": (lambda: trizmq.CurveClient(server_key=SERVER.public, secret_key=KEY), "belongs to server_key"),
+    "the wrong way round": (
+        lambda: trizmq.CurveClient(server_key=CLIENT.secret, secret_key=CLIENT.public),
+        "wrong way round|no public key",
+    ),
+    "a pair": (lambda: trizmq.CurveClient(server_key=LOW, secret_key=auth.curve_public(LOW)), "wrong way round"),
+    "a secret key": (lambda: trizmq.CurveClient(server_key=b"s3cret" * 5 + b"s\x80"), "server_key is no public key"),
     "a class": (lambda: trizmq.Rep(security=trizmq.Null), "not the class"),  # type: ignore[arg-type]
     "a key": (lambda: trizmq.Rep(security=KEY), "<str>: expected trizmq.Null"),  # type: ignore[arg-type]
     "a proxy's long password": (

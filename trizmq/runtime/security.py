@@ -142,6 +142,12 @@ class CurveClient(WireSecurity):
             raise OptionError(
                 "CurveClient: server_key and secret_key are the same; the first is the server's public key"
             )
+        if server[-1] & 0x80:  # X25519 makes numbers below 2**255, and random ones are above in one of two cases
+            raise OptionError(
+                "CurveClient: server_key is no public key, but perhaps a secret one: nobody else may know it"
+            )
+        if curve.ServerKeys(server).public == secret:
+            raise OptionError("CurveClient: server_key and secret_key are a pair, and the wrong way round")
         keys = curve.ClientKeys(server, secret)
         if keys.public == server:
             raise OptionError(
