@@ -307,7 +307,8 @@ async def test_max_message_size(transport: str) -> None:
         ("RCVHWM", "it is called 'receive_hwm' here"),
         ("rcvtimeo", "trio.move_on_after"),
         ("recieve_hwm", "did you mean 'receive_hwm'"),
-        ("curve_server", "it has: linger"),
+        ("curve_server", "part of security=: trizmq.CurveServer("),
+        ("thread_safe", "it has: linger"),
     ],
 )
 def test_attributes_that_are_no_options(name: str, hint: str) -> None:
