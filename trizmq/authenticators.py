@@ -11,7 +11,15 @@ from hmac import compare_digest
 from hmac import digest as hmac_digest
 from pathlib import Path
 
-from .authentication import Allow, AuthenticationRequest, Authenticator, Decision, Deny, checked_user_id
+from .authentication import (
+    Allow,
+    AuthenticationRequest,
+    Authenticator,
+    Decision,
+    Deny,
+    check_authenticator,
+    checked_user_id,
+)
 from .certificates import Certificate, read_certificate
 from .keys import as_key
 from .runtime.zap import ask_handler
@@ -38,6 +46,7 @@ def addresses(allow: Iterable[str] = (), deny: Iterable[str] = (), *, ipc: bool 
         ipc: whether peers over ipc, and of streams that have no IP address, are let in.
 
     Raises:
+        TypeError: one is no text.
         ValueError: neither is given, or one is no address or network.
     """
     allowed, denied = _networks("allow", allow), _networks("deny", deny)
@@ -61,6 +70,10 @@ def addresses(allow: Iterable[str] = (), deny: Iterable[str] = (), *, ipc: bool 
 def _networks(name: str, texts: Iterable[str]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
     if isinstance(texts, str):
         raise ValueError(f"{name} is a list of addresses and networks, not one text")
+    texts = list(texts)
+    for text in texts:
+        if isinstance(text, (int, bytes, bytearray)):  # ipaddress reads them, but 1 is hardly meant to be 0.0.0.1
+            raise TypeError(f"{name} has texts such as '10.0.0.0/8', not {text!r}")
     return [ipaddress.ip_network(text) for text in texts]
 
 
@@ -75,7 +88,9 @@ def passwords(table: Mapping[str, str]) -> Authenticator:
     Raises:
         TypeError: it is no such mapping.
     """
-    pairs: list[tuple[object, object]] = [*dict(table).items()]
+    if not isinstance(table, Mapping):
+        raise TypeError(f"passwords() takes a mapping from user names to passwords, not {type(table).__name__}")
+    pairs: list[tuple[object, object]] = [*table.items()]
     if not all(isinstance(name, str) and isinstance(password, str) for name, password in pairs):
         raise TypeError("passwords() takes a mapping from user names to passwords, all of them str")
     nobody = secrets.token_urlsafe()
@@ -285,10 +300,18 @@ def all_of(*authenticators: Authenticator) -> Authenticator:
     The user id is the first that one of them gives; of metadata under the same name the first counts.
 
     Raises:
+        TypeError: one is no authenticator.
         ValueError: none is given.
     """
     if not authenticators:
         raise ValueError("all_of() without authenticators would let everybody in; for that there is allow_any")
+    for number, one in enumerate(authenticators, 1):
+        if isinstance(one, (list, tuple)):
+            raise TypeError("all_of() takes authenticators one by one, not a list of them: all_of(one, other)")
+        try:
+            check_authenticator(one)
+        except TypeError as error:
+            raise TypeError(f"all_of(), number {number}: {error}") from None
 
     async def authenticate(request: AuthenticationRequest) -> Decision:
         user_id = ""
@@ -315,8 +338,11 @@ def zap(domain: str | None = None) -> Authenticator:
         domain: what the handler is told; None: the ``domain`` of ``security=``.
 
     Raises:
-        ValueError: the domain is none.
+        TypeError: the domain is no str.
+        ValueError: it has something else than at most 255 characters of ASCII.
     """
+    if domain is not None and not isinstance(domain, str):
+        raise TypeError(f"a ZAP domain is a str, not {type(domain).__name__}")
     if domain is not None and not (domain.isascii() and len(domain) <= 255):
         raise ValueError("a ZAP domain has at most 255 characters of ASCII")
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import trizmq
 from trizmq import auth
 from trizmq.auth import Allow, AuthenticationRequest, Authenticator, Decision, Deny
 
@@ -90,11 +92,85 @@ def test_requests() -> None:
         (lambda: auth.certificates("/nowhere"), NotADirectoryError, "/nowhere"),
         (auth.all_of, ValueError, "allow_any"),
         (lambda: auth.zap("ä"), ValueError, "ASCII"),
+        (lambda: auth.zap(untyped(1)), TypeError, "a ZAP domain is a str, not int"),
+        (lambda: Allow("x", untyped([1])), TypeError, "maps str to bytes, and is no list"),
+        (lambda: Deny(400, untyped(7)), TypeError, "text of a refusal is a str, not int"),
+        (lambda: auth.addresses(untyped([1])), TypeError, "allow has texts such as '10.0.0.0/8', not 1"),
+        (lambda: auth.addresses(deny=untyped([b"\x7f\0\0\1"])), TypeError, "deny has texts"),
+        (lambda: auth.passwords(untyped(["ann", "pw"])), TypeError, "a mapping from user names to passwords, not list"),
+        (lambda: auth.all_of(untyped([auth.allow_any])), TypeError, "one by one, not a list"),
+        (lambda: auth.all_of(auth.allow_any, untyped(None)), TypeError, "number 2: .* not None"),
     ],
 )
 def test_what_cannot_be(make: Callable[[], object], error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
         make()
+
+
+class Asked:
+    """An authenticator that is an object, one of its methods, or nothing that could be asked."""
+
+    async def __call__(self, request: AuthenticationRequest) -> Decision:
+        return Allow()
+
+    async def asked(self, request: AuthenticationRequest) -> Decision:
+        return Allow()
+
+    def not_async(self, request: AuthenticationRequest) -> Decision:
+        return Allow()
+
+    async def many(self, request: AuthenticationRequest) -> AsyncIterator[Decision]:
+        yield Allow()
+
+
+@functools.wraps(auth.allow_any)
+def wrapped(request: AuthenticationRequest) -> Awaitable[Decision]:
+    return auth.allow_any(request)
+
+
+@pytest.mark.parametrize(
+    "authenticator",
+    [
+        Asked(),
+        Asked().asked,
+        functools.partial(Asked.asked, Asked()),
+        wrapped,
+        auth.allow_any,
+        auth.zap(),
+        auth.all_of(wrapped),
+    ],
+)
+async def test_what_can_be_asked(authenticator: Authenticator) -> None:
+    assert trizmq.Null(authenticator=authenticator).authenticator is authenticator
+    auth.all_of(authenticator)
+
+
+@pytest.mark.parametrize(
+    ("authenticator", "text"),
+    [
+        (auth.passwords, r"auth\.passwords makes an authenticator when it is called: auth\.passwords\(\.\.\.\)"),
+        (auth.zap, r"auth\.zap\(\.\.\.\)"),
+        (lambda request: Allow(), "<lambda> is not: write 'async def'"),
+        (Asked, r"Asked\(\.\.\.\)"),
+        (Asked().not_async, "not_async is not"),
+        (Asked().many, "many has 'yield'"),
+        ({"ann": "pw"}, "not a dict"),
+    ],
+)
+async def test_what_cannot_be_asked(authenticator: object, text: str) -> None:
+    with pytest.raises(trizmq.OptionError, match=rf"PlainServer: .*{text}"):
+        trizmq.PlainServer(authenticator=untyped(authenticator))
+    with pytest.raises(TypeError, match=rf"number 1: .*{text}"):
+        auth.all_of(untyped(authenticator))
+    with pytest.raises(TypeError, match=text):
+        await auth.serve_zap(untyped(authenticator))
+
+
+async def test_a_handler_that_cannot_be() -> None:
+    with pytest.raises(TypeError, match="not None"):
+        await auth.serve_zap(untyped(None))
+    with pytest.raises(TypeError, match=r"takes a trizmq\.Context as context=, not int"):
+        await auth.serve_zap(auth.allow_any, context=untyped(1))
 
 
 def test_metadata_is_a_copy() -> None:
