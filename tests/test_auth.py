@@ -381,6 +381,13 @@ def test_metadata_that_cannot_be_written(tmp_path: Path, about: dict[str, str], 
     assert not list(tmp_path.iterdir())
 
 
+def test_metadata_that_is_no_text(tmp_path: Path) -> None:
+    for about in ({"age": 7}, {7: "age"}):
+        with pytest.raises(TypeError, match="maps str to str, not"):
+            write_certificates(tmp_path, "ann", keygen(), about)  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+
+
 values = st.text(st.characters(exclude_categories=["C", "Z"]), max_size=20).filter(
     lambda value: value.isprintable() and not ('"' in value and "'" in value)
 )

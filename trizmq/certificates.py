@@ -64,6 +64,7 @@ def write_certificates(
     The secret file can be read by its owner only, from the moment it exists. ``metadata`` goes into both files.
 
     Raises:
+        TypeError: metadata is not of str.
         FileExistsError: one of the files is there already, and ``overwrite`` was not asked for. Nothing was written.
         ValueError: the name is no file name, or metadata cannot be written in this form.
         OSError: the files cannot be written.
@@ -89,6 +90,10 @@ def write_certificates(
 
 
 def _metadata_line(name: str, value: str) -> str:
+    if not all(isinstance(one, str) for one in (name, value)):
+        raise TypeError(
+            f"a certificate's metadata maps str to str, not {type(name).__name__} to {type(value).__name__}: {name!r}"
+        )
     if not _NAME.fullmatch(name) or name.startswith(
         ("public-key", "secret-key")
     ):  # pyzmq takes these for keys anywhere

@@ -46,6 +46,9 @@ class Option(Generic[T]):
         holder._option_values[self.name] = checked
         holder._option_changed(self.name)
 
+    def __delete__(self, holder: Options) -> None:
+        raise AttributeError(f"{self.name} is an option, which is not deleted but set: its default is {self.default!r}")
+
     def checked(self, value: object) -> T:
         """The value in its final form, or an error that names the option, the value and what would be right."""
         try:

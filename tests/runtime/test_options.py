@@ -197,6 +197,15 @@ def test_an_option_of_another_type() -> None:
         trizmq.Pull(routing_id=b"x")  # type: ignore[call-arg]
 
 
+def test_options_are_not_deleted() -> None:
+    made = trizmq.Pull(linger=3)
+    with pytest.raises(
+        AttributeError, match=r"linger is an option, which is not deleted but set: its default is 10\.0"
+    ):
+        del made.linger
+    assert made.linger == 3
+
+
 def test_options_have_documentation() -> None:
     for kind in SOCKET_TYPES:
         for name, option in declared_options(kind).items():
