@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from types import FunctionType, MappingProxyType
 from typing import Final, TypeAlias
 
+from .records import hash_frozen, reduce_frozen
+
 _MOST = 255  # of the strings of ZAP (RFC 27)
 
 STATUSES: Final = ("200", "300", "400", "500")
@@ -77,6 +79,9 @@ class Allow:
             if not (name.isascii() and 1 <= len(name) <= _MOST):
                 raise ValueError(f"a name in metadata has 1 to {_MOST} characters of ASCII: {name!r}")
         object.__setattr__(self, "metadata", MappingProxyType(dict(self.metadata)))
+
+    __hash__ = hash_frozen
+    __reduce__ = reduce_frozen
 
 
 @dataclass(frozen=True, slots=True)

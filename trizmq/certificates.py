@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Final
 
 from .keys import KeyPair, as_key, curve_public
+from .records import hash_frozen, reduce_frozen
 
 _logger = logging.getLogger("trizmq")
 
@@ -49,6 +50,9 @@ class Certificate:
     public: bytes  #: the public key, 32 bytes
     secret: bytes | None = field(default=None, repr=False)  #: the secret key, 32 bytes, if the file has one
     metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  #: of the owner
+
+    __hash__ = hash_frozen
+    __reduce__ = reduce_frozen
 
 
 def write_certificates(
