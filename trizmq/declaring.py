@@ -53,6 +53,8 @@ class Option(Generic[T]):
         """The value in its final form, or an error that names the option, the value and what would be right."""
         try:
             return self.check(value)
+        except OptionError:  # complete, and does not show the value
+            raise
         except (TypeError, ValueError) as error:
             shown = f"<{type(value).__name__}>" if self._secret else repr(value)
             raise OptionError(f"{self.name}={shown}: {error}") from None

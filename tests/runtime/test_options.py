@@ -197,6 +197,14 @@ def test_an_option_of_another_type() -> None:
         trizmq.Pull(routing_id=b"x")  # type: ignore[call-arg]
 
 
+def test_credentials_in_the_address_of_a_proxy_are_not_shown() -> None:
+    for value in ("ann:hunter2@127.0.0.1:1080", "socks5://ann:hunter2@127.0.0.1:1080"):
+        with pytest.raises(OptionError, match=r"socks_proxy: .*socks_username and socks_password") as caught:
+            trizmq.Push(socks_proxy=value)
+        assert "hunter2" not in str(caught.value)
+        assert caught.value.__cause__ is None
+
+
 def test_options_are_not_deleted() -> None:
     made = trizmq.Pull(linger=3)
     with pytest.raises(
