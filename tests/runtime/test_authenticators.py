@@ -274,6 +274,11 @@ async def test_a_key_that_is_taken_away(caplog: pytest.LogCaptureFixture) -> Non
 async def test_a_principal_that_is_taken_away(caplog: pytest.LogCaptureFixture) -> None:
     ann = AuthenticationRequest("GSSAPI", principal="ann@R")
     allowed: Any
+    by_principal = {"ann@R": "Ann"}
+    of_mapping = auth.allowed_principals(by_principal)
+    assert await of_mapping(ann) == Allow("ann@R")
+    by_principal.clear()
+    assert not await lets_in(of_mapping, ann)
     for allowed in ({"ann@R"}, ["ann@R"]):
         authenticator = auth.allowed_principals(allowed)
         assert await authenticator(ann) == Allow("ann@R")
