@@ -24,6 +24,8 @@ from .workers import ROOT, Tree
 
 SHOWN = {(scenario.name, metric.name) for scenario in SCENARIOS for metric in scenario.metrics if metric.in_table}
 
+QUICK = "This was a quick run: it shows that everything works. Its figures, ratios and verdicts mean nothing."
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit status: 1 if a measurement failed."""
@@ -147,6 +149,8 @@ def measure_all(options: argparse.Namespace) -> int:
     measurements, out = measure(options, chosen(options.only, SCENARIOS), [tree], rounds=5)
     print(report(Results(measurements)))
     print(f"\n{', '.join(f'{name} {version}' for name, version in tree.versions.items())}; all in {out}")
+    if options.quick:
+        print(QUICK)
     return any(measurement.failed for measurement in measurements)
 
 
@@ -165,6 +169,8 @@ def measure_revisions(options: argparse.Namespace) -> int:
     )
     print(progress(before, after, options.base))
     print(f"\nall in {out}")
+    if options.quick:
+        print(QUICK)
     return any(measurement.failed for measurement in measurements if measurement.revision == "this")
 
 

@@ -48,6 +48,8 @@ def _described(name: str, value: object) -> Iterator[str]:
         yield from (f"    {_attribute(attribute, found)}" for attribute, found in sorted(own.items()))
     elif name == "__version__":
         yield name
+    elif inspect.ismodule(value):
+        yield f"module {name}"
     elif callable(value) and not isinstance(value, types.GenericAlias):
         yield _callable(name, value)
     else:

@@ -149,6 +149,16 @@ def test_pairs_of_the_wrong_size(public: bytes, secret: bytes, name: str) -> Non
         KeyPair(public, secret)
 
 
+def test_pairs_that_are_none() -> None:
+    """They would show the secret key where the public one is to be."""
+    for public, secret, text in ((C_SECRET, C, "wrong way round"), (S, C_SECRET, "not the one that belongs")):
+        with pytest.raises(ValueError, match=text) as raised:
+            KeyPair(public, secret)
+        assert z85_encode(C_SECRET)[:8] not in str(raised.value)
+    with pytest.raises(TypeError, match="the public key of a pair is bytes, not str"):
+        KeyPair(C_Z85, C_SECRET)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("value", [C, C_Z85, C_Z85.encode()])
 def test_as_key(value: bytes | str) -> None:
     assert as_key(value) == C
@@ -368,6 +378,13 @@ def test_names_that_are_no_file_names(tmp_path: Path, name: str) -> None:
 def test_metadata_that_cannot_be_written(tmp_path: Path, about: dict[str, str], error: str) -> None:
     with pytest.raises(ValueError, match=error):
         write_certificates(tmp_path, "ann", keygen(), about)
+    assert not list(tmp_path.iterdir())
+
+
+def test_metadata_that_is_no_text(tmp_path: Path) -> None:
+    for about in ({"age": 7}, {7: "age"}):
+        with pytest.raises(TypeError, match="maps str to str, not"):
+            write_certificates(tmp_path, "ann", keygen(), about)  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())
 
 

@@ -53,6 +53,15 @@ def made_up(factor: float = 1.0) -> Iterator[Measurement]:
                     yield measurement(scenario, name, metric.name, factor * place * (1 + turn / 10), round=turn)
 
 
+@pytest.mark.parametrize("quick", [True, False])
+def test_a_quick_run_says_that_it_judges_nothing(
+    quick: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr("benchmarks.__main__.measure", lambda *args, **more: (list(made_up()), tmp_path / "out.jsonl"))
+    main(["--quick"] if quick else [])
+    assert ("verdicts mean nothing" in capsys.readouterr().out.splitlines()[-1]) is quick
+
+
 def test_targets_name_what_is_measured() -> None:
     for target in TARGETS:
         scenario = BY_NAME[target.scenario]

@@ -19,10 +19,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import trizmq
+from trizmq.declaring import PART_OF_SECURITY
 from trizmq.options import check_defaults, declared_options
 from trizmq.patterns.types import COMPATIBLE
 
@@ -172,7 +174,8 @@ def test_the_table_of_who_talks_to_whom_is_right() -> None:
 def test_every_public_name_is_in_the_reference() -> None:
     reference = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     directives = set(re.findall(r"^\.\. (?:auto|py:)\w+:: (?:trizmq\.)?(\w+)$", reference, re.MULTILINE))
-    assert not set(trizmq.__all__) - directives
+    modules = set(re.findall(r"^\.\. currentmodule:: trizmq\.(\w+)$", reference, re.MULTILINE))
+    assert not set(trizmq.__all__) - directives - modules
 
 
 def test_every_option_of_zmq_h_is_accounted_for() -> None:
@@ -185,6 +188,23 @@ def test_every_option_of_zmq_h_is_accounted_for() -> None:
     assert sorted(ours & cells) == [], "these exist now: take them out of the tables of what does not"
     missing = {f"ZMQ_{name}" for name in zmq.SocketOption.__members__} - ours - told - _ALIASES
     assert sorted(missing) == [], "say in docs/options.md what they are in trizmq, or why they are not"
+
+
+def test_names_that_are_part_of_security_are_told() -> None:
+    """The error about an unknown option says what the page says."""
+    table = rows(OPTIONS_PAGE, "What was an option in zmq.h, and is something else here")
+    told = {
+        name.lower(): here for zmq, here in table for name in re.findall(r"ZMQ_((?:PLAIN|CURVE|GSSAPI|ZAP)_\w+)", zmq)
+    }
+    assert PART_OF_SECURITY.keys() - {"authenticator"} == told.keys()
+    for name, here in told.items():
+        with pytest.raises(
+            trizmq.OptionError, match=rf"has no option '{name}'; that is part of security=: ."
+        ) as caught:
+            options: dict[str, Any] = {name: "x"}
+            trizmq.Rep(**options)
+        for kind in re.findall(r"security=(trizmq\.\w+)", here):
+            assert kind in str(caught.value)
 
 
 # pyzmq's second names, which stand beside the first on the page without the prefix, and numbers that are its own

@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import dataclasses
 import pickle
+from types import MappingProxyType
+from typing import Any
 
 import pytest
 
 import trizmq
-from trizmq import events
+from trizmq import auth, events
 
 EVENTS = [kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, trizmq.Event)]
 
@@ -35,3 +37,25 @@ def test_there_are_events() -> None:
 
 def test_events_of_different_kinds_are_not_equal() -> None:
     assert trizmq.Listening("tcp://127.0.0.1:5555") != trizmq.Accepted("tcp://127.0.0.1:5555")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        trizmq.PeerInfo("tcp://*:1", "", True, "PUSH", b"x", 0, 0, 1, metadata={"X-a": b""}),
+        trizmq.PeerInfo("tcp://*:1", "", True, "PUSH", b"x", 0, 0, 1, metadata=MappingProxyType({"X-a": b""})),
+        trizmq.Statistics(1, 2, 3, 4, 5, drops=MappingProxyType({next(iter(trizmq.DropReason)): 3})),
+        auth.Allow("ann", {"Role": b"guest"}),
+        auth.Deny(300, "later"),
+        auth.Certificate(b"p" * 32, b"s" * 32, MappingProxyType({"name": "Ann"})),
+        auth.AuthenticationRequest("PLAIN", username="ann", password="pw"),
+    ],
+)
+def test_records_are_copied_and_pickled(value: Any) -> None:
+    """With what is frozen in them, which Python itself cannot copy."""
+    for again in (copy.copy(value), copy.deepcopy(value), *(pickle.loads(pickle.dumps(value, n)) for n in (2, 4, 5))):
+        assert again == value
+        assert type(again) is type(value)
+        for field in dataclasses.fields(value):
+            assert type(getattr(again, field.name)) is type(getattr(value, field.name))
+    assert len({value, copy.deepcopy(value)}) == 1

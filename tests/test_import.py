@@ -92,6 +92,7 @@ def test_all_names_are_seen() -> None:
     names, loaded = seen
     assert set(names) >= {*LAZY, *trizmq.__all__, "__version__"}
     assert names == sorted(names)
+    assert {name for name in names if not name.startswith("__")} == {*trizmq.__all__} - {"__version__"}
     assert loaded & NOT_LOADED == set()  # looking loads nothing
     assert fresh("from trizmq import *; import trizmq; print([n for n in trizmq.__all__ if n not in globals()])") == []
     assert "class CurveServer" in pydoc.plain(pydoc.render_doc(trizmq))

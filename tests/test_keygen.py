@@ -71,3 +71,14 @@ def test_what_cannot_be(arguments: list[str], status: int, text: str, tmp_path: 
     assert done.returncode == status
     assert text in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_misspelt_command() -> None:
+    """Only what people may call is offered."""
+    done = subprocess.run(
+        [sys.executable, "-m", "trizmq", "keygem"], capture_output=True, text=True, timeout=30, check=False, cwd=ROOT
+    )
+    assert done.returncode == 2
+    assert "keygem" in done.stderr
+    assert "keygen" in done.stderr
+    assert "demo-client" not in done.stderr

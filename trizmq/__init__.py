@@ -176,6 +176,7 @@ __all__ = [
     "ZapError",
     "ZmqError",
     "__version__",
+    "auth",
     "has",
     "log_events",
     "proxy",

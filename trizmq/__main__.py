@@ -15,11 +15,15 @@ DEMO = (
     "A server and several clients, each in a process of its own, exchange numbered messages. Calls are cancelled at random "
     "instants, on both sides; at the end the books of both sides are compared. Exit status 0: they balance."
 )
+DEMO_CLIENT = "demo-client"
 INTERRUPTED = 130  # what shells report of a program that Ctrl-C has ended
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line as a namespace; ``command`` is the function to call with it."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] == [DEMO_CLIENT]:
+        return _demo_client().parse_args(given[1:])
     parser = argparse.ArgumentParser(
         prog="python -m trizmq", description="ZeroMQ for Trio, in pure Python: see it work, and make keys for it."
     )
@@ -60,15 +64,19 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     keys.set_defaults(command=keygen)
 
-    # What the demo starts; not for people, so it has no help and is not listed.
-    client = commands.add_parser("demo-client")
+    return parser.parse_args(given)
+
+
+def _demo_client() -> argparse.ArgumentParser:
+    """What the demo starts; not for people, so it is no command that is listed or suggested."""
+    client = argparse.ArgumentParser(prog=f"python -m trizmq {DEMO_CLIENT}")
     client.add_argument("number", type=int)
     client.add_argument("--seconds", type=float, required=True)
     client.add_argument("--seed", type=int, required=True)
     client.add_argument("--requests", required=True)
     client.add_argument("--stream", required=True)
     client.set_defaults(command=demo.run_client)
-    return parser.parse_args(arguments)
+    return client
 
 
 def keygen(options: argparse.Namespace) -> int:

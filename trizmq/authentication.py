@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
+from types import FunctionType, MappingProxyType
 from typing import Final, TypeAlias
+
+from .records import hash_frozen, reduce_frozen
 
 _MOST = 255  # of the strings of ZAP (RFC 27)
 
@@ -48,6 +51,15 @@ class AuthenticationRequest:
         return tuple(text.encode("utf-8", "surrogateescape") for text in texts)
 
 
+def checked_user_id(value: object) -> str:
+    """A user id that can be told; raises TypeError or ValueError where it is none."""
+    if not isinstance(value, str):
+        raise TypeError(f"a user id is a str, not {type(value).__name__}")
+    if (size := len(value.encode("utf-8", "surrogateescape"))) > _MOST:
+        raise ValueError(f"a user id has at most {_MOST} bytes, not {size}")
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class Allow:
     """The answer of an authenticator that lets the peer in."""
@@ -57,10 +69,9 @@ class Allow:
     metadata: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        if not isinstance(self.user_id, str):
-            raise TypeError(f"a user id is a str, not {type(self.user_id).__name__}")
-        if len(self.user_id.encode("utf-8", "surrogateescape")) > _MOST:
-            raise ValueError(f"a user id has at most {_MOST} bytes")
+        checked_user_id(self.user_id)
+        if not isinstance(self.metadata, Mapping):
+            raise TypeError(f"metadata maps str to bytes, and is no {type(self.metadata).__name__}")
         properties: list[tuple[object, object]] = [*self.metadata.items()]
         for name, value in properties:
             if not isinstance(name, str) or not isinstance(value, bytes):
@@ -68,6 +79,9 @@ class Allow:
             if not (name.isascii() and 1 <= len(name) <= _MOST):
                 raise ValueError(f"a name in metadata has 1 to {_MOST} characters of ASCII: {name!r}")
         object.__setattr__(self, "metadata", MappingProxyType(dict(self.metadata)))
+
+    __hash__ = hash_frozen
+    __reduce__ = reduce_frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +98,50 @@ class Deny:
     def __post_init__(self) -> None:
         if self.status not in REFUSALS:
             raise ValueError(f"the status of a refusal is 300, 400 or 500 (RFC 27), not {self.status!r}")
+        if not isinstance(self.text, str):
+            raise TypeError(f"the text of a refusal is a str, not {type(self.text).__name__}")
 
 
 #: What an authenticator answers.
 Decision: TypeAlias = Allow | Deny
 
-#: Anything that can be called with a request and awaited for a decision. It is asked once for each connection, in a task of
-#: that connection: while it waits, other peers are served. ``handshake_timeout`` bounds it: then it is cancelled, and the
-#: peer not let in; an answer that comes later, from a thread, lets nobody in either. What it raises refuses the peer with
-#: status 500. An Exception is logged. What is none (KeyboardInterrupt, SystemExit, ...) is meant for the program: it ends the
-#: socket, and comes out of its verbs and its ``async with``.
+#: An async function that is called with a request and answers with a decision; or another object that can be called and
+#: awaited like one, such as a ``functools.partial``, but no function without ``async``. It is asked once for each connection,
+#: in a task of that connection: while it waits, other peers are served. ``handshake_timeout`` bounds it: then it is
+#: cancelled, and the peer not let in; an answer that comes later, from a thread, lets nobody in either. What it raises
+#: refuses the peer with status 500. An Exception is logged. What is none (KeyboardInterrupt, SystemExit, ...) is meant for
+#: the program: it ends the socket, and comes out of its verbs and its ``async with``.
 Authenticator: TypeAlias = Callable[[AuthenticationRequest], Awaitable[Decision]]
+
+
+def check_authenticator(value: object) -> None:
+    """Refuse what can certainly not be asked; a TypeError says why. What it answers is seen when it is asked."""
+    if not callable(value):
+        raise TypeError(f"an authenticator is an async function that is given the request, not {_shown(value)}")
+    if isinstance(value, type):
+        raise TypeError(
+            f"an authenticator is an async function, or an object that can be called: {value.__name__}(...)"
+        )
+    function: object = getattr(value, "__func__", value)  # of a bound method
+    if not isinstance(function, FunctionType):
+        return  # partials and other objects may well return what can be awaited
+    function = inspect.unwrap(function)  # also of a decorator that is none itself
+    if not isinstance(function, FunctionType) or inspect.iscoroutinefunction(function):
+        return
+    if inspect.isasyncgenfunction(function):
+        raise TypeError(f"an authenticator returns its answer, and {function.__name__} has 'yield'")
+    if function.__module__ == "trizmq.authenticators" and "<" not in function.__qualname__:
+        raise TypeError(
+            f"trizmq.auth.{function.__name__} makes an authenticator when it is called: auth.{function.__name__}(...)"
+        )
+    raise TypeError(
+        f"an authenticator is an async function, and {function.__qualname__} is not: write 'async def', or "
+        "functools.partial(...) in place of a lambda around one"
+    )
+
+
+def _shown(value: object) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"
 
 
 class Security(ABC):

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Final
 
 from .keys import KeyPair, as_key, curve_public
+from .records import hash_frozen, reduce_frozen
 
 _logger = logging.getLogger("trizmq")
 
@@ -50,6 +51,9 @@ class Certificate:
     secret: bytes | None = field(default=None, repr=False)  #: the secret key, 32 bytes, if the file has one
     metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  #: of the owner
 
+    __hash__ = hash_frozen
+    __reduce__ = reduce_frozen
+
 
 def write_certificates(
     directory: str | os.PathLike[str],
@@ -64,6 +68,7 @@ def write_certificates(
     The secret file can be read by its owner only, from the moment it exists. ``metadata`` goes into both files.
 
     Raises:
+        TypeError: metadata is not of str.
         FileExistsError: one of the files is there already, and ``overwrite`` was not asked for. Nothing was written.
         ValueError: the name is no file name, or metadata cannot be written in this form.
         OSError: the files cannot be written.
@@ -89,6 +94,10 @@ def write_certificates(
 
 
 def _metadata_line(name: str, value: str) -> str:
+    if not all(isinstance(one, str) for one in (name, value)):
+        raise TypeError(
+            f"a certificate's metadata maps str to str, not {type(name).__name__} to {type(value).__name__}: {name!r}"
+        )
     if not _NAME.fullmatch(name) or name.startswith(
         ("public-key", "secret-key")
     ):  # pyzmq takes these for keys anywhere
@@ -122,9 +131,11 @@ def read_certificate(path: str | os.PathLike[str]) -> Certificate:
         ValueError: it is no certificate. The text names the file and the line, and shows nothing of a key.
         OSError: the file cannot be read.
     """
-    with open(path, "rb") as file:
-        octets = file.read(_MAX_SIZE + 1)
+    with open(path, "rb", opener=_open_at_once) as file:
         mode = os.fstat(file.fileno()).st_mode
+        if not stat.S_ISREG(mode):
+            raise ValueError(f"{os.fspath(path)} is no certificate: it is not a regular file")
+        octets = file.read(_MAX_SIZE + 1)
     if len(octets) > _MAX_SIZE:
         raise ValueError(f"{os.fspath(path)} is larger than {_MAX_SIZE} bytes: no certificate")
     try:
@@ -147,6 +158,11 @@ def read_certificate(path: str | os.PathLike[str]) -> Certificate:
             f"{stat.S_IMODE(mode):04o}",
         )
     return Certificate(public, secret, MappingProxyType(sections.get("metadata", {})))
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    # a FIFO that nobody writes to would hold up the whole program, and a terminal could become ours
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
 
 
 def _key(curve: Mapping[str, str], name: str) -> bytes | None:

@@ -20,7 +20,7 @@ from .declaring import (
     whole,
 )
 from .endpoints import parse_tcp_target
-from .errors import EndpointError
+from .errors import EndpointError, OptionError
 from .records import Record
 
 
@@ -73,6 +73,11 @@ def _device(value: object) -> str:
 
 
 def _proxy(value: object) -> str:
+    if isinstance(value, str) and "@" in value:  # the value is not shown, which may have a password
+        raise OptionError(
+            "socks_proxy: expected the host:port of a SOCKS5 proxy only; a user name and a password are the options "
+            "socks_username and socks_password"
+        )
     if not isinstance(value, str):
         raise TypeError("expected the host:port of a SOCKS5 proxy, such as '127.0.0.1:1080'")
     if value:

@@ -46,10 +46,15 @@ class Option(Generic[T]):
         holder._option_values[self.name] = checked
         holder._option_changed(self.name)
 
+    def __delete__(self, holder: Options) -> None:
+        raise AttributeError(f"{self.name} is an option, which is not deleted but set: its default is {self.default!r}")
+
     def checked(self, value: object) -> T:
         """The value in its final form, or an error that names the option, the value and what would be right."""
         try:
             return self.check(value)
+        except OptionError:  # complete, and does not show the value
+            raise
         except (TypeError, ValueError) as error:
             shown = f"<{type(value).__name__}>" if self._secret else repr(value)
             raise OptionError(f"{self.name}={shown}: {error}") from None
@@ -111,10 +116,35 @@ def declared_options(holder: type) -> dict[str, Option[Any]]:
     return found
 
 
+_PRINCIPALS = "trizmq.GssapiServer(principal=...) or GssapiClient(service_principal=..., principal=...)"
+
+#: What are options in zmq.h and pyzmq, or look as if they could be, and are said by a value of ``security`` here.
+PART_OF_SECURITY = {
+    "authenticator": "trizmq.Null(authenticator=...), PlainServer, CurveServer or GssapiServer",
+    "curve_publickey": "it follows from the secret key, and is security.public_key",
+    "curve_secretkey": "trizmq.CurveServer(secret_key, authenticator=...) or CurveClient(server_key=..., secret_key=...)",
+    "curve_server": "trizmq.CurveServer(secret_key, authenticator=...)",
+    "curve_serverkey": "trizmq.CurveClient(server_key=..., secret_key=...)",
+    "gssapi_plaintext": "trizmq.GssapiServer(plaintext=True) and GssapiClient(..., plaintext=True)",
+    "gssapi_principal": _PRINCIPALS,
+    "gssapi_principal_nametype": "principal_type= of trizmq.GssapiServer or GssapiClient",
+    "gssapi_server": "trizmq.GssapiServer(authenticator=...)",
+    "gssapi_service_principal": "trizmq.GssapiClient(service_principal=...)",
+    "gssapi_service_principal_nametype": "service_principal_type= of trizmq.GssapiClient",
+    "plain_password": "trizmq.PlainClient(username, password)",
+    "plain_server": "trizmq.PlainServer(authenticator=...)",
+    "plain_username": "trizmq.PlainClient(username, password)",
+    "zap_domain": "the domain= of trizmq.Null, PlainServer, CurveServer or GssapiServer",
+    "zap_enforce_domain": "always so, with a domain= there",
+}
+
+
 def nearest(name: str, known: Mapping[str, Option[Any]]) -> str:
     """The rest of the text about an unknown name: what may have been meant, or all that there is."""
     if name.lower() in ("rcvtimeo", "sndtimeo", "timeout"):
         return "; put a time limit around the call: with trio.move_on_after(seconds)"
+    if name.lower() in PART_OF_SECURITY:
+        return f"; that is part of security=: {PART_OF_SECURITY[name.lower()]}"
     for ours, declared in known.items():
         if declared.zmq and declared.zmq == f"ZMQ_{name.upper()}":
             return f"; it is called {ours!r} here"

@@ -25,6 +25,7 @@ def on_first_use(
         return value
 
     def known() -> list[str]:
-        return sorted({*vars(sys.modules[package]), *origins})
+        there = vars(sys.modules[package])
+        return sorted({*there["__all__"], *origins, *(name for name in there if name.startswith("__"))})
 
     return load, known

@@ -14,15 +14,29 @@ _KEY_CHARACTERS: Final = 40
 
 @dataclass(frozen=True, slots=True, repr=False)
 class KeyPair:
-    """The two keys of one party, 32 bytes each. The secret one is not shown by ``repr``."""
+    """The two keys of one party, 32 bytes each. The secret one is not shown by ``repr``.
+
+    Raises:
+        TypeError: one is not bytes.
+        ValueError: one is not 32 bytes, or the public key is not the one that belongs to the secret key.
+    """
 
     public: bytes  #: to be given to peers
     secret: bytes  #: to be kept
 
     def __post_init__(self) -> None:
         for name, key in (("public", self.public), ("secret", self.secret)):
+            if not isinstance(key, bytes):
+                raise TypeError(
+                    f"the {name} key of a pair is bytes, not {type(key).__name__}; as_key() makes them of text"
+                )
             if len(key) != _KEY_SIZE:
                 raise ValueError(f"the {name} key of a pair is {_KEY_SIZE} bytes; as_key() makes them from Z85 text")
+        # It takes a millisecond or two, once for a pair. Unchecked, a pair the wrong way round would show its secret key
+        # wherever it is to show the public one: in its repr, and in the file that is given to others.
+        if _public_key(self.secret) != self.public:
+            swapped = ": they are the wrong way round" if _public_key(self.public) == self.secret else ""
+            raise ValueError(f"the public key of a pair is not the one that belongs to its secret key{swapped}")
 
     def __repr__(self) -> str:
         return f"KeyPair(public_z85={self.public_z85!r})"
@@ -41,7 +55,10 @@ class KeyPair:
 def keygen() -> KeyPair:
     """Make a new pair of keys, from the operating system's random numbers. Needs no extra."""
     secret = os.urandom(_KEY_SIZE)
-    return KeyPair(_public_key(secret), secret)
+    pair = object.__new__(KeyPair)  # without the check, which would take as long again
+    object.__setattr__(pair, "public", _public_key(secret))
+    object.__setattr__(pair, "secret", secret)
+    return pair
 
 
 def curve_public(secret: bytes | str) -> bytes:

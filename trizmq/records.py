@@ -1,6 +1,32 @@
-"""Frozen records that are cheap to import."""
+"""Frozen records that are cheap to import, and how values with frozen mappings are copied and pickled."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+
+def reduce_frozen(self: object) -> tuple[object, ...]:
+    """The ``__reduce__`` of a frozen dataclass that has mapping proxies, which cannot be copied or pickled themselves."""
+    values = (getattr(self, name) for name in type(self).__match_args__)  # type: ignore[attr-defined]
+    return _remade, (
+        type(self),
+        *(_Thawed(value) if isinstance(value, MappingProxyType) else value for value in values),
+    )
+
+
+class _Thawed(dict[object, object]):
+    """What a mapping proxy was of, on its way."""
+
+
+def _remade(cls: type, *values: object) -> object:
+    return cls(*(MappingProxyType(dict(value)) if isinstance(value, _Thawed) else value for value in values))
+
+
+def hash_frozen(self: object) -> int:
+    """The ``__hash__`` of such a dataclass, by its values."""
+    values = (getattr(self, name) for name in type(self).__match_args__)  # type: ignore[attr-defined]
+    return hash(tuple(frozenset(value.items()) if isinstance(value, Mapping) else value for value in values))
 
 
 class Record:
@@ -25,5 +51,5 @@ class Record:
             return NotImplemented
         return self._values() == other._values()
 
-    def __hash__(self) -> int:
-        return hash(self._values())
+    __hash__ = hash_frozen
+    __reduce__ = reduce_frozen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .authentication import Authenticator
+from .authentication import Authenticator, check_authenticator
 from .context import Context
 from .runtime.monitor import NO_TASK_STATUS, TaskStatus
 from .runtime.zap import HANDLER, handle
@@ -28,7 +28,11 @@ async def serve_zap(
 
     Raises:
         OSError: the context has a handler already.
+        TypeError: the authenticator cannot be asked, or the context is none.
     """
+    check_authenticator(authenticator)
+    if context is not None and not isinstance(context, Context):
+        raise TypeError(f"serve_zap() takes a trizmq.Context as context=, not {type(context).__name__}")
     router = Router(linger=0, send_hwm=0, receive_hwm=0)
     if context is not None:
         router._join_context(context)

@@ -197,6 +197,23 @@ def test_an_option_of_another_type() -> None:
         trizmq.Pull(routing_id=b"x")  # type: ignore[call-arg]
 
 
+def test_credentials_in_the_address_of_a_proxy_are_not_shown() -> None:
+    for value in ("ann:hunter2@127.0.0.1:1080", "socks5://ann:hunter2@127.0.0.1:1080"):
+        with pytest.raises(OptionError, match=r"socks_proxy: .*socks_username and socks_password") as caught:
+            trizmq.Push(socks_proxy=value)
+        assert "hunter2" not in str(caught.value)
+        assert caught.value.__cause__ is None
+
+
+def test_options_are_not_deleted() -> None:
+    made = trizmq.Pull(linger=3)
+    with pytest.raises(
+        AttributeError, match=r"linger is an option, which is not deleted but set: its default is 10\.0"
+    ):
+        del made.linger
+    assert made.linger == 3
+
+
 def test_options_have_documentation() -> None:
     for kind in SOCKET_TYPES:
         for name, option in declared_options(kind).items():
@@ -307,7 +324,8 @@ async def test_max_message_size(transport: str) -> None:
         ("RCVHWM", "it is called 'receive_hwm' here"),
         ("rcvtimeo", "trio.move_on_after"),
         ("recieve_hwm", "did you mean 'receive_hwm'"),
-        ("curve_server", "it has: linger"),
+        ("curve_server", "part of security=: trizmq.CurveServer("),
+        ("thread_safe", "it has: linger"),
     ],
 )
 def test_attributes_that_are_no_options(name: str, hint: str) -> None:

@@ -6,6 +6,7 @@ import errno
 import logging
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -515,6 +516,7 @@ async def test_secrets_are_not_shown(caplog: pytest.LogCaptureFixture) -> None:
 # ---- settings that cannot be
 
 KEY = SERVER.secret_z85
+LOW = b"s3cret" * 5 + b"s\x7f"
 
 WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "PLAIN, nobody decides": (trizmq.PlainServer, r"passwords\(.*authenticator=trizmq.auth.allow_any"),
@@ -532,6 +534,19 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "zeros": (lambda: trizmq.CurveClient(server_key=bytes(32)), "server_key.*zeros"),
     "mixed up": (lambda: trizmq.CurveClient(server_key=KEY, secret_key=KEY), "are the same"),
     "the server's": (lambda: trizmq.CurveClient(server_key=SERVER.public, secret_key=KEY), "belongs to server_key"),
+    "the wrong way round": (
+        lambda: trizmq.CurveClient(server_key=CLIENT.secret, secret_key=CLIENT.public),
+        "wrong way round|no public key",
+    ),
+    "a pair": (lambda: trizmq.CurveClient(server_key=LOW, secret_key=auth.curve_public(LOW)), "wrong way round"),
+    "a secret key": (lambda: trizmq.CurveClient(server_key=b"s3cret" * 5 + b"s\x80"), "server_key is no public key"),
+    "a pair for a key": (lambda: trizmq.CurveServer(SERVER, authenticator=auth.allow_any), r"use its \.secret"),  # type: ignore[arg-type]
+    "a certificate": (lambda: trizmq.CurveClient(server_key=auth.Certificate(SERVER.public)), r"use its \.public"),  # type: ignore[arg-type]
+    "a file": (
+        lambda: trizmq.CurveServer("keys/server.key_secret", authenticator=auth.allow_any),
+        r"22 characters; a file is read by trizmq\.auth\.read_certificate\(\.\.\.\)\.secret",
+    ),
+    "a path": (lambda: trizmq.CurveClient(server_key=Path("server.key")), r"read_certificate\(\.\.\.\)\.public"),  # type: ignore[arg-type]
     "a class": (lambda: trizmq.Rep(security=trizmq.Null), "not the class"),  # type: ignore[arg-type]
     "a key": (lambda: trizmq.Rep(security=KEY), "<str>: expected trizmq.Null"),  # type: ignore[arg-type]
     "a proxy's long password": (

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass, field
 
-from ..authentication import Authenticator, Security
+from ..authentication import Authenticator, Security, check_authenticator
 from ..errors import OptionError
 from ..wire.mechanisms import null
 from ..wire.mechanisms.base import Mechanism, OurSide
@@ -71,10 +71,11 @@ def check_question(who: str, domain: object, authenticator: object) -> None:
     """Refuse a domain that ZAP has no words for, and an authenticator that cannot be asked."""
     if not isinstance(domain, str) or not domain.isascii() or not domain.isprintable() or len(domain) > _MOST:
         raise OptionError(f"{who}: a domain is a str of at most {_MOST} printable characters of ASCII")
-    if authenticator is not None and not callable(authenticator):
-        raise OptionError(
-            f"{who}: an authenticator is an async function that is given the request, not a {type(authenticator).__name__}"
-        )
+    if authenticator is not None:
+        try:
+            check_authenticator(authenticator)
+        except TypeError as error:
+            raise OptionError(f"{who}: {error}") from None
 
 
 #: What a socket has without ``security=``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 
 from ..authentication import Authenticator, Security
@@ -142,6 +143,12 @@ class CurveClient(WireSecurity):
             raise OptionError(
                 "CurveClient: server_key and secret_key are the same; the first is the server's public key"
             )
+        if server[-1] & 0x80:  # X25519 makes numbers below 2**255, and random ones are above in one of two cases
+            raise OptionError(
+                "CurveClient: server_key is no public key, but perhaps a secret one: nobody else may know it"
+            )
+        if curve.ServerKeys(server).public == secret:
+            raise OptionError("CurveClient: server_key and secret_key are a pair, and the wrong way round")
         keys = curve.ClientKeys(server, secret)
         if keys.public == server:
             raise OptionError(
@@ -295,4 +302,13 @@ def _key(name: str, value: object) -> bytes:
             raise TypeError(f"a key is 32 bytes, or 40 characters of Z85, not {type(value).__name__}")
         return as_key(value)
     except (TypeError, ValueError) as error:
-        raise OptionError(f"{name}: {error}") from None
+        raise OptionError(f"{name}: {error}{_meant(name, value)}") from None
+
+
+def _meant(name: str, value: object) -> str:
+    attribute = "public" if name == "server_key" else "secret"
+    if hasattr(value, "public") and hasattr(value, "secret"):  # a KeyPair, a Certificate
+        return f"; use its .{attribute}"
+    if isinstance(value, os.PathLike) or (isinstance(value, str) and ".key" in value):
+        return f"; a file is read by trizmq.auth.read_certificate(...).{attribute}"
+    return ""
