@@ -51,6 +51,18 @@ async def meet(
     return bound
 
 
+async def fill(socket: trizmq.Push, body: bytes) -> int:
+    """Send until nothing more goes, however long one waits; how many messages went."""
+    sent = 0
+    while True:
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        if not socket.writable:
+            return sent
+        while socket.writable:
+            socket.send_nowait(body)
+            sent += 1
+
+
 async def start(nursery: trio.Nursery, function: Callable[..., Awaitable[object]], *args: object) -> Running:
     """Start a call in a task and wait until it waits; what comes of it is collected."""
     running = Running()

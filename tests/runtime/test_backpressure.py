@@ -8,7 +8,7 @@ import trio.testing
 
 import trizmq
 
-from .helpers import STREAMS, TRANSPORTS, meet, message, raw_connection, start, until
+from .helpers import STREAMS, TRANSPORTS, fill, meet, message, raw_connection, start, until
 
 pytestmark = pytest.mark.deadline(20)
 
@@ -38,14 +38,7 @@ async def test_the_sender_is_stopped(endpoint: str) -> None:
     """Messages of 1 MB: a few per high-water mark, and what the system takes."""
     async with trizmq.Push(send_hwm=2) as push, trizmq.Pull(receive_hwm=2) as pull:
         await meet(pull, push, endpoint)
-        sent = 0
-        body = bytes(1_000_000)
-        while True:
-            with trio.move_on_after(0.05) as scope:
-                await push.send(body)
-                sent += 1
-            if scope.cancelled_caught:
-                break
+        sent = await fill(push, bytes(1_000_000))
         assert 4 <= sent <= 60
         for _ in range(sent):
             with trio.fail_after(5):

@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 import trizmq
-from tests.runtime.helpers import STREAMS, raw_connection, until
+from tests.runtime.helpers import STREAMS, fill, raw_connection, until
 from trizmq import auth
 from trizmq.runtime import engine, sweep
 from trizmq.runtime.checkpoints import checkpoint
@@ -142,14 +142,8 @@ async def test_the_mark_holds(patience: str) -> None:
 async def test_full_peers_stop_the_sender(patience: str) -> None:
     """And only what the system has taken goes beyond the marks. Then all go on, and nothing is lost."""
     body = bytes(100_000)
-    sent = 0
     async with trizmq.Push(send_hwm=2) as push, pulls(push, "tcp://127.0.0.1:*", 3, receive_hwm=1) as workers:
-        while True:
-            with trio.move_on_after(0.1) as scope:
-                await push.send(body)
-                sent += 1
-            if scope.cancelled_caught:
-                break
+        sent = await fill(push, body)
         assert all(peer.outbound == 2 for peer in push.peers())
         got = 0
 
@@ -381,11 +375,16 @@ async def test_cancelled_sends(patience: str) -> None:
         await push.wait_drained()
         assert push.statistics().messages_sent == sent
         got = 0
-        for pull in workers:
-            while got < sent:
-                with trio.move_on_after(0.2) as nothing:
-                    await pull.receive()
-                    got += 1
-                if nothing.cancelled_caught:
-                    break
+
+        async def work(pull: trizmq.Pull) -> None:
+            nonlocal got
+            async for _ in pull:
+                got += 1
+
+        async with trio.open_nursery() as nursery:
+            for pull in workers:
+                nursery.start_soon(work, pull)
+            await until(lambda: got >= sent)
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            nursery.cancel_scope.cancel()
         assert got == sent

@@ -9,6 +9,7 @@ of the scheduler, or slowly. What a peer's system has no room for is left to its
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -121,7 +122,7 @@ class Sweep:
         return bool(answered) or most < _MOST_AT_ONCE
 
 
-class Swept:
+class Swept(ABC):
     """The half of an engine that holds messages back; what it looks at is the other half's."""
 
     __slots__ = ("_answered", "_sweep")
@@ -177,5 +178,6 @@ class Swept:
             outbound.restore(batch)
         outbound.pass_on()
 
+    @abstractmethod
     def _send_directly(self, buffer: Buffer, messages: list[Packed], now: float) -> bool:
-        raise NotImplementedError
+        """Write now what can be written; True: it has begun, and the other half keeps what is left."""
