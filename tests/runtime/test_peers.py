@@ -173,10 +173,16 @@ async def test_drops_by_peer() -> None:
 async def took(events: trizmq.EventWatcher) -> list[trizmq.DropsBegan | trizmq.DropsEnded]:
     """The drop events so far."""
     found: list[trizmq.DropsBegan | trizmq.DropsEnded] = []
-    with trio.move_on_after(0.02):
+
+    async def collect() -> None:
         async for event in events:
             if isinstance(event, (trizmq.DropsBegan, trizmq.DropsEnded)):
                 found.append(event)  # noqa: PERF401  # the loop is left by a cancellation
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(collect)
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        nursery.cancel_scope.cancel()
     return found
 
 
