@@ -43,6 +43,7 @@ class DropReason(enum.Enum):
     UNSUBSCRIBED = "unsubscribed"  #: matched no subscription of a SUB when it was to be read
     #: the socket type reads nothing from this peer (PUB, PUSH), or this side has closed the connection (STREAM)
     UNEXPECTED = "unexpected"
+    UNREAD = "unread"  #: received, and not taken by the application before the socket was closed
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)

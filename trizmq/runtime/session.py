@@ -36,6 +36,7 @@ from .engine import Engine
 from .handshake import explain, send_away, shake_hands, tell_failure
 from .linger import drain
 from .pipe import Pipe
+from .unread import count_discarded
 
 if TYPE_CHECKING:
     from .inproc import InprocConnection
@@ -337,6 +338,7 @@ class Session:
             self.engine = None
             if shaken:
                 self._heard = engine.heard
+                count_discarded(core, self, engine.discarded or 0)
                 self.tell_disconnected(cause)
                 if not self._retired:
                     core.pattern.ended(self.peer)

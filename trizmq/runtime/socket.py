@@ -43,6 +43,7 @@ from .pipe import Pipe
 from .securing import WireSecurity, in_force
 from .session import Session
 from .sweep import Sweep
+from .unread import count_unread
 from .waiting import Waiting
 
 _log = logging.getLogger("trizmq")
@@ -146,6 +147,7 @@ class SocketCore(Waiting):
         self.endpoints.end_inproc()
         for connection in list(self.inproc_joined):
             connection.part(wait_again=True)
+        count_unread(self)
 
     def start(self, function: Callable[..., Awaitable[object]], *args: object, name: str) -> None:
         """Start a background task. What it raises unexpectedly ends the socket. No task is started once that has ended."""
