@@ -36,7 +36,8 @@ class DropReason(enum.Enum):
     )
     UNROUTABLE = "unroutable"  #: no peer of a ROUTER or REP has that routing id, or it has gone
     CONFLATED = "conflated"  #: replaced by a newer message (``conflate``)
-    LINGER = "linger"  #: still queued when the socket or its endpoint was closed
+    #: still queued when the socket or its endpoint was closed, or over inproc when nobody had bound the name to the end
+    LINGER = "linger"
     PEER_GONE = "peer_gone"  #: queued for a peer that disconnected and does not come back to this queue
     MALFORMED = "malformed"  #: a message without the envelope its socket type needs (REP, REQ, ROUTER)
     STALE_REPLY = "stale_reply"  #: a reply to a REQ that nobody waits for any more, or from a peer that was not asked

@@ -277,8 +277,8 @@ class Session:
 
     @property
     def drained(self) -> bool:
-        """Whether nothing is queued for this peer any more. Over inproc what is queued is the other side's."""
-        if self.pair is not None:
+        """Whether nothing is queued for this peer any more. Over inproc it is with the other side, if there is one."""
+        if self.pair is not None and self.peer.connected:
             return True
         self._core.pattern.flush()
         return self.engine.drained if self.engine is not None else not self.outbound.queued
