@@ -32,9 +32,9 @@ class Context:
                 ...
 
     Leaving the ``async with`` closes the sockets that are still open, side by side, each with its own linger; left by an
-    exception or cancelled, it closes them at once. What closed sockets have sent over inproc to names that nobody has bound is
-    lost then, counted by them as ``LINGER``, with a warning in the log. A socket made without a context uses its Trio run's
-    default one, which ends with the run.
+    exception or cancelled, it closes them at once. What closed sockets have sent over inproc to names that nobody has bound
+    is lost then, counted by them as ``LINGER``, with a warning in the log. A socket made without a context uses its Trio
+    run's default one, which ends with the run.
 
     Args:
         defaults: options by name, for every socket of this context that has such an option and does not set it itself.

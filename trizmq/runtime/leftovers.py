@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from ..transports.inproc import InprocNames
+from .checkpoints import enable_ki_protection
 
 if TYPE_CHECKING:
     from .inproc import InprocBinding, InprocConnection
@@ -44,6 +45,7 @@ class Leftovers:
             self.end()
             raise
 
+    @enable_ki_protection
     def end(self) -> None:
         """Nobody can bind a name any more: what is left is lost, which the sockets that sent it count and the log tells."""
         lost: dict[str, int] = {}
