@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from ..options import AcceptedPeer
 from ..transports.base import Link
+from ..transports.sockets import MOST_ACCEPTED
 from .asking import host_of
 from .pipe import Pipe
 from .session import Session
@@ -69,6 +70,11 @@ class Admission:
             del self._shaking[oldest]
             oldest.give_up_handshake(f"the oldest of more than {most} handshakes at once (max_handshakes)")
         self._shaking[session] = None
+
+    @property
+    def crowded(self) -> bool:
+        """Whether the connections that may be accepted with one wait could take the places of handshakes under way."""
+        return len(self._shaking) + MOST_ACCEPTED > self._core.options.max_handshakes
 
     def shaken(self, session: Session) -> None:
         """Its handshake is over, one way or the other."""

@@ -50,7 +50,7 @@ class Connector:
                     self._attempts += 1
                     ended, cause = await self._connect_once()
                     self._last_error = cause
-                    if core.closed and session.drained:
+                    if (core.closed or session.retired) and session.drained:
                         return
                     if session.closing and ended is ReconnectStop.AFTER_DISCONNECT:
                         return
@@ -120,8 +120,8 @@ class Connector:
     def close(self) -> None:
         """``disconnect``: write what is queued, for as long as ``linger`` allows, then end."""
         self.session.retire()
-        # a STREAM's peer may owe us bytes that nobody waits for, and closing with unread input resets the connection
-        if self._core.pattern.raw or not self.session.drained:
+        # also when all is written: closing with unread input resets the connection, and loses what the system still holds
+        if self.session.engine is not None or not self.session.drained:
             self._core.start(self.session.finish, name=f"linger {self.endpoint}")
         else:
             self._scope.cancel()

@@ -56,7 +56,6 @@ class Engine(Swept):
         "_counters",
         "_discarding",
         "_failure",
-        "_finished",
         "_full",
         "_given_up",
         "_heartbeat",
@@ -76,6 +75,7 @@ class Engine(Swept):
         "_rest_messages",
         "_room_event",
         "_sealed",
+        "finished",
         "was_cut",
     )
 
@@ -114,7 +114,7 @@ class Engine(Swept):
         self._pulse: Pulse | None = None
         self._quick = False  # input has followed input shortly, and there was little of it
         self._sealed = False  # the mechanism protects the traffic
-        self._finished = False  # our side of the stream has ended
+        self.finished = False  # our side of the stream has ended
         self._full = False  # the reader waits for room and not for the peer
         self._given_up = ""  # why the connection is given up
         self._discarding = False
@@ -197,7 +197,7 @@ class Engine(Swept):
             return
         if discard:
             self.discard()
-        self._finished = True
+        self.finished = True
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             await self._link.send_eof()
 
@@ -219,7 +219,7 @@ class Engine(Swept):
             return
         if reason := pulse.lost(now, connection.peer_ttl, reading=not self._full):
             self.cut(reason)
-        elif pulse.ping_due(now) and not self._control and not self._finished:
+        elif pulse.ping_due(now) and not self._control and not self.finished:
             # what has not left yet needs no second one behind it
             connection.ping(self._heartbeat.ttl)
             if out := connection.data_to_send():  # peers before ZMTP 3.0 get nothing, and owe nothing
@@ -241,7 +241,7 @@ class Engine(Swept):
         while True:
             while connection.has_input and not deliver():
                 await self._wait_for_room(inbound)
-            if lease.wanted and self._quick and pollable is not None and not self._finished:
+            if lease.wanted and self._quick and pollable is not None and not self.finished:
                 await lease.lend(self, pollable)
                 if self._failure is not None:
                     raise self._failure
@@ -417,7 +417,7 @@ class Engine(Swept):
 
     def _send_control(self, data: bytes) -> None:
         """Send a command: at once if nothing is under way, else in front of the next batch."""
-        if self._finished:
+        if self.finished:
             return
         # What waits goes first: sealed commands must arrive in the order in which they were sealed.
         if not (self._idle and not self._control and self._send_directly(data, [], perf_counter())):

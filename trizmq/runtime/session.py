@@ -54,7 +54,6 @@ class Session:
         "_introduction",
         "_keeps_queue",
         "_known",
-        "_retired",
         "_since",
         "address",
         "arrived",
@@ -70,6 +69,7 @@ class Session:
         "pair",
         "peer",
         "renewing",
+        "retired",
         "stop",
     )
 
@@ -113,7 +113,8 @@ class Session:
         self.handshake = trio.CancelScope()
         self._handshake_refused = ""
         self._attached = False
-        self._retired = False
+        #: It takes no more messages, and ends when those that are queued are written.
+        self.retired = False
         self.address = ""
         self.connections = 0
         self._introduction = Introduction((0, 0))
@@ -143,14 +144,14 @@ class Session:
         self.attach()
         self.peer.connected = True
         try:
-            if not self._retired:
+            if not self.retired:
                 self._core.pattern.connected(self.peer)
         except Refused:
             self.peer.connected = False
             if not self._keeps_queue:
                 self.end()
             raise
-        if not self._retired:
+        if not self.retired:
             if hello := self._core.pattern.hello():
                 self.outbound.greet(hello)
             if self.pair is None:  # over inproc the other side has still to agree
@@ -173,7 +174,7 @@ class Session:
 
     def note_departure(self) -> None:
         """A handshaken connection has ended, and all that it delivered is in the queue."""
-        if not self._retired:
+        if not self.retired:
             for notice in self._core.pattern.departure_notices(self.peer):
                 self.note(notice)
 
@@ -183,7 +184,7 @@ class Session:
             return
         self.peer.connected = False
         if self._keeps_queue:
-            if not self._retired:
+            if not self.retired:
                 self._core.pattern.disconnected(self.peer)
             self._core.peers_changed()
         else:
@@ -196,13 +197,13 @@ class Session:
         self._attached = False
         self.peer.connected = False
         self._core.sessions.discard(self)
-        if not self._retired:
+        if not self.retired:
             self._core.pattern.detach(self.peer)
         queued = self.outbound.queued
         if queued > 0:
             self.outbound.take()
             self.outbound.release(queued)
-            wanted = self._retired or self._core.closed
+            wanted = self.retired or self._core.closed
             self._core.drop(DropReason.LINGER if wanted else DropReason.PEER_GONE, self.peer, queued)
         self._core.drops.peer_went(self.peer)
         self._core.peers_changed()
@@ -221,7 +222,7 @@ class Session:
             core.counters.messages_sent += self.outbound.total
             core.counters.messages_received += self.inbound.total
         core.sessions.discard(self)
-        if not self._retired:
+        if not self.retired:
             core.pattern.detach(self.peer)
         if joined and self.connections:
             self.note_departure()
@@ -230,8 +231,8 @@ class Session:
 
     def retire(self) -> None:
         """Take no more messages, but keep what is queued, to be written by an engine that still runs."""
-        if self._attached and not self._retired:
-            self._retired = True
+        if self._attached and not self.retired:
+            self.retired = True
             self._core.pattern.detach(self.peer)
             self._core.peers_changed()
 
@@ -272,7 +273,7 @@ class Session:
     @property
     def usable(self) -> bool:
         """Whether messages can go both ways now."""
-        return self.peer.connected and not self._retired
+        return self.peer.connected and not self.retired
 
     @property
     def drained(self) -> bool:
@@ -324,7 +325,7 @@ class Session:
             await engine.exchange(self.outbound, self.inbound)
             if self.renewing:
                 cause = "renewed by this side"
-            elif not engine.was_cut:
+            elif not (engine.was_cut or engine.finished):
                 cause = "closed by the peer"
         except AuthenticationError as error:
             failed = self._with_reason(error)
@@ -338,7 +339,7 @@ class Session:
             if shaken:
                 self._heard = engine.heard
                 self.tell_disconnected(cause)
-                if not self._retired:
+                if not self.retired:
                     core.pattern.ended(self.peer)
             else:
                 tell_failure(core, self.endpoint, link.address, failed or self._given_up(connection))
