@@ -80,8 +80,8 @@ class Listener:
                     session = Session(core, self.endpoint, connecting=False)
                     core.admission.enter(session)
                     core.start(serve, session, link, name=f"session {self.endpoint} from {link.address}")
-                    if core.admission.crowded:  # let those who are there have a turn before the next takes a place of theirs
-                        await checkpoint()
+                    if core.admission.crowded:
+                        await checkpoint()  # those who are there have a turn before the next takes a place of theirs
         finally:
             core.endpoints.ended(self)
             self._free()
