@@ -75,6 +75,7 @@ class Engine(Swept):
         "_rest_messages",
         "_room_event",
         "_sealed",
+        "cut_short",
         "finished",
         "was_cut",
     )
@@ -102,6 +103,7 @@ class Engine(Swept):
         self._inbound: Pipe | None = None
         self._nursery: trio.Nursery | None = None
         self.was_cut = False  # this side has ended the connection
+        self.cut_short: Packed | None = None  # the message in the middle of which the connection ended
         self._idle = False  # the writer waits for messages: the link may be written to by others
         self._last_write = 0.0
         self._rest: Buffer = b""  # what a direct write could not write; goes before everything else
@@ -388,10 +390,11 @@ class Engine(Swept):
 
     def _put_back(self, begun: list[Packed], batch: list[Packed], sent: int, first: list[Buffer], pipe: Pipe) -> None:
         """``sent`` bytes went out: of what was ``begun``, which stands in ``first``, and of the batch behind that."""
-        whole = count_sent(begun, batch, sent, first, self._connection.encode)
+        whole, part = count_sent(begun, batch, sent, first, self._connection.encode)
         self._counters.messages_sent += whole
         pipe.release(whole)
-        pipe.restore((begun + batch)[whole:])
+        pipe.restore(unsent := (begun + batch)[whole:])
+        self.cut_short = unsent[0] if part else None
 
     def _write_now(self, message: Packed) -> bool:
         """Called by the pipe for a message that finds it empty: write it from the sender's task if the engine is idle."""
@@ -434,16 +437,14 @@ class Engine(Swept):
             return False  # the writer meets the same error, and knows what to do
         if not sent:
             return False
-        self._last_write = now
+        self._last_write, whole = now, len(messages)
         self._counters.bytes_sent += sent
         if sent < len(buffer):
-            whole = count_whole(messages, sent, self._connection.encode)
+            whole, _ = count_whole(messages, sent, self._connection.encode)
             self._rest, self._rest_messages = memoryview(buffer)[sent:], messages[whole:]
             self._idle = False
             assert self._outbound is not None
             self._outbound.charge(len(messages) - whole)
             self._outbound.nudge()
-            self._counters.messages_sent += whole
-        else:
-            self._counters.messages_sent += len(messages)
+        self._counters.messages_sent += whole
         return True

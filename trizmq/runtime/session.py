@@ -54,12 +54,12 @@ class Session:
         "_introduction",
         "_keeps_queue",
         "_known",
-        "_since",
         "address",
         "arrived",
         "closing",
         "connecting",
         "connections",
+        "cut_short",
         "endpoint",
         "engine",
         "handshake",
@@ -70,6 +70,7 @@ class Session:
         "peer",
         "renewing",
         "retired",
+        "since",
         "stop",
     )
 
@@ -120,7 +121,9 @@ class Session:
         self._introduction = Introduction((0, 0))
         self._decision: Decision | None = None  # what the authenticator said of the present connection
         self._known: Mapping[str, bytes] = self._introduction.properties
-        self._since: float | None = None  # when the present connection was made, by Trio's clock
+        self.since: float | None = None  # when the present connection, or the last one, was made, by Trio's clock
+        #: The message in the middle of which the last connection ended, if it was not this side that ended it.
+        self.cut_short: Packed | None = None
         self._heard: float | None = None  # when something last came over an earlier one
         #: The connection is being replaced on our own wish: the next one need not wait.
         self.renewing = False
@@ -158,7 +161,7 @@ class Session:
                 for notice in self._core.pattern.arrival_notices(self.peer):
                     self.note(notice)
         self.connections += 1
-        self._since = trio.current_time()
+        self.since = trio.current_time()
         if self.connections > 1:
             self._core.counters.reconnects += 1
         self._core.peers_changed()
@@ -336,6 +339,7 @@ class Session:
             cause = explain(error)
         finally:
             self.engine = None
+            self.cut_short = None if engine.was_cut else engine.cut_short
             if shaken:
                 self._heard = engine.heard
                 self.tell_disconnected(cause)
@@ -428,7 +432,7 @@ class Session:
             mechanism=introduction.mechanism,
             user_id=self._user_id,
             metadata=self._known,
-            connected_for=now - self._since if connected and self._since is not None and now is not None else None,
+            connected_for=now - self.since if connected and self.since is not None and now is not None else None,
             last_heard=now - heard if heard is not None and now is not None else None,
             drops=MappingProxyType(dict(self.peer.drops)) if self.peer.drops else _NO_DROPS,
         )
