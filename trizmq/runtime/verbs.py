@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar, cast
 import trio
 from trio.abc import AsyncResource as AsyncResource
 
-from ..errors import MultipartError
+from ..errors import HostUnreachable, MultipartError, StateError
 from ..events import PeerInfo
 from ..messages import Packed, Sendable, pack, unpack
 from .checkpoints import checkpoint, checkpoint_if_cancelled, enable_ki_protection
@@ -82,6 +82,9 @@ class SendVerbs(trio.abc.SendChannel[Sendable]):
         Returns the number of messages queued. That is all of them, unless the call was cancelled in the middle: then it
         returns how many were queued so far, and the next checkpoint raises ``Cancelled``. Cancelled before the first:
         nothing was queued.
+
+        Raises what :meth:`send` raises. Where it does so in the middle, those before are queued: a note on the exception tells
+        how many, and HostUnreachable and StateError have the number as ``queued``.
         """
         batch = [message if type(message) is bytes else pack(message) for message in messages]
         core = self._core
@@ -90,16 +93,23 @@ class SendVerbs(trio.abc.SendChannel[Sendable]):
         core.check_home()
         sent = 0
         send = core.gate.send
-        for packed in batch:
-            while not send(packed):
-                try:
-                    await core.wait_to_send()
-                except trio.Cancelled:
-                    if sent:
-                        return sent
-                    raise
-                send = core.gate.send
-            sent += 1
+        try:
+            for packed in batch:
+                while not send(packed):
+                    try:
+                        await core.wait_to_send()
+                    except trio.Cancelled:
+                        if sent:
+                            return sent
+                        raise
+                    send = core.gate.send
+                sent += 1
+        except Exception as error:
+            if isinstance(error, (HostUnreachable, StateError)):
+                error.queued = sent
+            if sent:
+                error.add_note(f"{sent} of the {len(batch)} messages of send_many() were queued before")
+            raise
         return sent
 
     async def wait_writable(self) -> None:
