@@ -47,6 +47,14 @@ class HostUnreachable(ZmqError):
     queued = 0
 
 
+def tell_queued(error: Exception, queued: int, of: int) -> None:
+    """Let an error of ``send_many`` tell how many messages were queued before."""
+    if isinstance(error, (HostUnreachable, StateError)):
+        error.queued = queued
+    if queued:
+        error.add_note(f"{queued} of the {of} messages of send_many() were queued before")
+
+
 class PeerLostError(ZmqError):
     """The peer that was asked disconnected before it replied. The request may or may not have been carried out."""
 

@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar, cast
 import trio
 from trio.abc import AsyncResource as AsyncResource
 
-from ..errors import HostUnreachable, MultipartError, StateError
+from ..errors import MultipartError, tell_queued
 from ..events import PeerInfo
 from ..messages import Packed, Sendable, pack, unpack
 from .checkpoints import checkpoint, checkpoint_if_cancelled, enable_ki_protection
@@ -83,7 +83,7 @@ class SendVerbs(trio.abc.SendChannel[Sendable]):
         returns how many were queued so far, and the next checkpoint raises ``Cancelled``. Cancelled before the first:
         nothing was queued.
 
-        Raises what :meth:`send` raises. Where it does so in the middle, those before are queued: a note on the exception tells
+        Raises what :meth:`send` raises. Where it does so in the middle, those before are queued: a note on the exception says
         how many, and HostUnreachable and StateError have the number as ``queued``.
         """
         batch = [message if type(message) is bytes else pack(message) for message in messages]
@@ -91,8 +91,7 @@ class SendVerbs(trio.abc.SendChannel[Sendable]):
         await checkpoint()
         core.budget = core.every
         core.check_home()
-        sent = 0
-        send = core.gate.send
+        sent, send = 0, core.gate.send
         try:
             for packed in batch:
                 while not send(packed):
@@ -105,10 +104,7 @@ class SendVerbs(trio.abc.SendChannel[Sendable]):
                     send = core.gate.send
                 sent += 1
         except Exception as error:
-            if isinstance(error, (HostUnreachable, StateError)):
-                error.queued = sent
-            if sent:
-                error.add_note(f"{sent} of the {len(batch)} messages of send_many() were queued before")
+            tell_queued(error, sent, len(batch))
             raise
         return sent
 
