@@ -8,7 +8,7 @@ from typing import Any
 import trio
 
 import trizmq
-from tests.interop.driver import PeerProcess, nobody_there, orders
+from tests.interop.driver import PeerProcess, PeerSocket, nobody_there, orders
 from tests.interop.effects import LOCAL, hexed, seen
 from tests.interop.peer import describe
 from trizmq import RouterNotify
