@@ -216,7 +216,12 @@ class _Allowed:
                 return self._entry(checked_user_id(user_id), value), checked_user_id(user_id)
             return self._entry(None, value), None
         except (TypeError, ValueError) as error:
-            raise type(error)(f"{self._name}: {error}") from None
+            raise _kind(error)(f"{self._name}: {error}") from None
+
+
+def _kind(error: TypeError | ValueError) -> type[TypeError] | type[ValueError]:
+    """What can be raised with another text; a UnicodeError cannot."""
+    return TypeError if isinstance(error, TypeError) else ValueError
 
 
 def _key_entry(user_id: str | None, key: object) -> bytes:
@@ -225,7 +230,7 @@ def _key_entry(user_id: str | None, key: object) -> bytes:
     except (TypeError, ValueError) as error:
         if user_id is None or len(user_id) == 40:  # a key, in a mapping the wrong way round
             raise
-        raise type(error)(f"{error}; it is that of {user_id!r}, in a mapping from user ids to keys") from None
+        raise _kind(error)(f"{error}; it is that of {user_id!r}, in a mapping from user ids to keys") from None
 
 
 def _principal_entry(user_id: str | None, principal: object) -> str:

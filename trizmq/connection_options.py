@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,7 +50,8 @@ class AcceptedPeer(Record):
     gid: int | None = None
 
 
-#: Whether a peer is let in; called for each connection before anything is read or written, and must not wait.
+#: Whether a peer is let in; called for each connection before anything is read or written, and must not wait. It answers
+#: True or False; anything else is an error in the log, and lets nobody in.
 AcceptFilter = Callable[[AcceptedPeer], bool]
 
 
@@ -62,6 +64,10 @@ def _reconnect_stop(value: object) -> ReconnectStop:
 def _accept_filter(value: object) -> AcceptFilter | None:
     if value is not None and not callable(value):
         raise TypeError("expected a function that takes an AcceptedPeer and returns a bool, or None")
+    if inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(getattr(value, "__call__", None)):  # noqa: B004
+        raise TypeError(
+            "expected a function that answers at once, and no async one; what has to wait is an authenticator"
+        )
     return value
 
 
@@ -182,7 +188,8 @@ class ConnectionOptions(Options):
         default=None,
         check=_accept_filter,
         zmq="ZMQ_TCP_ACCEPT_FILTER",
-        doc="Called with an :class:`AcceptedPeer` for each connection to a bound endpoint; False: it is closed at once.",
+        doc="Called with an :class:`AcceptedPeer` for each connection to a bound endpoint; unless it answers True, that is "
+        "closed at once.",
     )
     send_buffer: int | None = option(
         default=None,

@@ -16,7 +16,13 @@ class UsageError(ZmqError, RuntimeError):
 
 
 class StateError(ZmqError, RuntimeError):
-    """The verb is not allowed now: REQ and REP alternate between sending and receiving (``EFSM`` in zmq.h)."""
+    """The verb is not allowed now: REQ and REP alternate between sending and receiving (``EFSM`` in zmq.h).
+
+    Attributes:
+        queued: where ``send_many`` raises it, how many of the messages were queued before.
+    """
+
+    queued = 0
 
 
 class EndpointError(ZmqError, ValueError):
@@ -32,7 +38,21 @@ class MultipartError(ZmqError, ValueError):
 
 
 class HostUnreachable(ZmqError):
-    """A STREAM, or a ROUTER with ``router_mandatory``, knows no peer of that routing id (``EHOSTUNREACH`` in zmq.h)."""
+    """A STREAM, or a ROUTER with ``router_mandatory``, knows no peer of that routing id (``EHOSTUNREACH`` in zmq.h).
+
+    Attributes:
+        queued: where ``send_many`` raises it, how many of the messages were queued before.
+    """
+
+    queued = 0
+
+
+def tell_queued(error: Exception, queued: int, of: int) -> None:
+    """Let an error of ``send_many`` tell how many messages were queued before."""
+    if isinstance(error, (HostUnreachable, StateError)):
+        error.queued = queued
+    if queued:
+        error.add_note(f"{queued} of the {of} messages of send_many() were queued before")
 
 
 class PeerLostError(ZmqError):

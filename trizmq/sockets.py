@@ -149,7 +149,7 @@ class Socket(SocketOptions, AsyncResource):
     def unbind(self, endpoint: str) -> None:
         """Stop listening on an endpoint that :meth:`bind` returned, and end the connections accepted there.
 
-        What they have sent stays readable. Connections over inproc stay.
+        What they have sent stays readable; what is queued for them is dropped and counted. Connections over inproc stay.
 
         Raises:
             EndpointError: it is not bound.

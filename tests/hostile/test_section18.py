@@ -37,9 +37,10 @@ from tests.runtime.helpers import RawPeer, message, raw_connection, raw_listener
 from trizmq.patterns.router import Router as RouterPattern
 from trizmq.wire.gathering import keep_freed_memory
 
-# What one input may take: seconds, and bytes that it makes us reserve at any time. A READY may have 64 KiB and a message
-# 100 kB here; the rest is what one read brings (256 KiB at most), and what the tasks of two connections need.
-TIME = 3.0
+# What one input may take: seconds, on a busy machine and traced, and bytes that it makes us reserve at any time. A READY may
+# have 64 KiB and a message 100 kB here; the rest is what one read brings (256 KiB at most), and what the tasks of two
+# connections need.
+TIME = 10.0
 MEMORY = 2_000_000
 
 PROBE = command(b"PING", b"\0\0probe")

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import random
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 import trio
 
-from tests.interop.driver import PeerProcess, running_peer
+from tests.interop.driver import PeerProcess, nobody_there, running_peer
 
 
 @pytest.fixture
@@ -48,11 +46,6 @@ def unbound(wildcard: Callable[[str], str]) -> Callable[[str], str]:
     """Makes endpoints, by transport, at which nobody listens yet."""
 
     def endpoint(transport: str) -> str:
-        if transport == "ipc":
-            return wildcard("ipc")
-        while True:  # below what systems give to whoever connects: nobody takes it while the test goes on
-            port = random.randrange(20_000, 32_000)
-            with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-                return f"tcp://127.0.0.1:{port}"
+        return wildcard("ipc") if transport == "ipc" else nobody_there()
 
     return endpoint

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
+import socket
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -157,6 +159,14 @@ async def running_peer(
                 await process.wait()
             process.kill()
             await process.wait()
+
+
+def nobody_there() -> str:
+    """A tcp endpoint at which nobody listens yet, below the ports that systems give to whoever connects: nobody takes it."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return f"tcp://127.0.0.1:{port}"
 
 
 def orders(messages: Iterable[Sequence[bytes]]) -> list[list[FrameOrder]]:

@@ -57,11 +57,11 @@ async def test_xpub_is_told_more(peer: PeerProcess, option: dict[str, Any], told
                 await xpub.wait_subscribed("a", n)
             for sub in subs:
                 await sub.set(UNSUBSCRIBE="a")
-            await subs[-1].set(SUBSCRIBE="end")
-            received = []
-            while (message := await xpub.receive()) != [b"\1end"]:
-                received += message
-            assert received == told
+                await sub.set(SUBSCRIBE="end")
+            received: list[bytes] = []
+            while received.count(b"\1end") < 2:
+                received += await xpub.receive()
+            assert [message for message in received if message != b"\1end"] == told
 
 
 @pytest.mark.parametrize("kind", ["Sub", "XSub"])

@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import trio
@@ -101,6 +102,31 @@ async def test_a_filter_that_raises_lets_nobody_in(caplog: pytest.LogCaptureFixt
                 assert await peer.closed()
         assert "KeyError('nobody')" in str(await next_of(events, trizmq.AcceptFailed))
     assert caplog.records[0].exc_info
+
+
+@pytest.mark.parametrize("answer", [1, "no", None, [True]])
+async def test_a_filter_that_answers_otherwise_lets_nobody_in(answer: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async with trizmq.Pull(accept_filter=lambda peer: answer) as pull:
+        events = pull.events()
+        with caplog.at_level(logging.ERROR, "trizmq"):
+            async with raw_connection(await pull.bind("tcp://127.0.0.1:*")) as peer:
+                assert await peer.closed()
+        assert f"with a {type(answer).__name__}" in str(await next_of(events, trizmq.AcceptFailed))
+    assert "neither True nor False" in caplog.text
+
+
+@pytest.mark.filterwarnings("error")
+async def test_a_filter_that_returns_a_coroutine_lets_nobody_in() -> None:
+    """Where it cannot be seen beforehand that it does."""
+
+    async def late(peer: trizmq.AcceptedPeer) -> bool:
+        return True
+
+    async with trizmq.Pull(accept_filter=lambda peer: late(peer)) as pull:  # type: ignore[arg-type, return-value]  # noqa: PLW0108
+        events = pull.events()
+        async with raw_connection(await pull.bind("tcp://127.0.0.1:*")) as peer:
+            assert await peer.closed()
+        assert "with a coroutine" in str(await next_of(events, trizmq.AcceptFailed))
 
 
 async def test_inproc_asks_no_filter() -> None:

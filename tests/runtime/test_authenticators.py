@@ -89,6 +89,8 @@ def test_requests() -> None:
             r"allowed_principals\(\): a principal is a str.*not 1",
         ),
         (lambda: auth.allowed_principals(["x" * 256]), ValueError, "at most 255 bytes"),
+        (lambda: auth.allowed_principals(["\ud800"]), ValueError, r"allowed_principals\(\): .*surrogates not allowed"),
+        (lambda: auth.allowed_keys({"\ud800": bytes(32)}), ValueError, r"allowed_keys\(\): .*surrogates not allowed"),
         (lambda: auth.certificates("/nowhere"), NotADirectoryError, "/nowhere"),
         (auth.all_of, ValueError, "allow_any"),
         (lambda: auth.zap("ä"), ValueError, "ASCII"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from typing import Any
+
 import pytest
 import trio
 import trio.testing
@@ -10,7 +13,18 @@ import trizmq
 from trizmq import ReconnectStop
 from trizmq.transports import STREAM_TRANSPORTS
 
-from .helpers import GREETING, NOBODY, TRANSPORTS, MemoryTransport, RawPeer, meet, raw_connection, raw_listener, until
+from .helpers import (
+    GREETING,
+    NOBODY,
+    TRANSPORTS,
+    MemoryTransport,
+    RawPeer,
+    meet,
+    message,
+    raw_connection,
+    raw_listener,
+    until,
+)
 
 pytestmark = pytest.mark.deadline(10)
 
@@ -30,6 +44,51 @@ async def kinds_until_closed(events: trizmq.EventWatcher) -> list[str]:
         if isinstance(event, trizmq.Closed):
             return kinds
     raise AssertionError(kinds)
+
+
+# ---- disconnect
+
+
+async def test_disconnect_loses_nothing_although_input_is_unread() -> None:
+    """Closing TCP with unread input resets it, and what the peer's system has not given out is gone."""
+    async with (
+        raw_listener() as listener,
+        trizmq.Dealer(receive_hwm=1, receive_buffer=4096) as dealer,
+        dealer.events() as events,
+    ):
+        dealer.connect(listener.endpoint)
+        peer = await listener.accept()
+        await peer.shake_hands("ROUTER")
+        with trio.move_on_after(0.1):
+            await peer.stream.send_all(message(bytes(1000)) * 10_000)
+        for _ in range(50):
+            await dealer.send(bytes(1000))
+        await dealer.wait_drained()
+        dealer.disconnect(listener.endpoint)
+        assert not dealer.writable
+        received = 0
+        async with trio.open_nursery() as nursery:
+
+            async def receive() -> None:
+                nonlocal received
+                async for _ in dealer:
+                    received += 1
+
+            nursery.start_soon(receive)
+            assert await peer.read_messages_to_end() == [[bytes(1000)]] * 50
+            await peer.stream.aclose()
+            told = [event async for event in until_closed(events)]
+            nursery.cancel_scope.cancel()
+        assert received > 1, "what the peer had sent stays readable"
+        assert [type(event) for event in told[-2:]] == [trizmq.Disconnected, trizmq.Closed]
+        assert told[-2].cause == "closed by this side"
+
+
+async def until_closed(events: trizmq.EventWatcher) -> AsyncIterator[Any]:
+    async for event in events:
+        yield event
+        if isinstance(event, trizmq.Closed):
+            return
 
 
 # ---- reconnect_stop

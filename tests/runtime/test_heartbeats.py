@@ -255,6 +255,7 @@ async def test_a_peer_that_does_not_read_gets_one_ping_not_many(
         assert len(session.engine._control) < 20
 
 
+@pytest.mark.deadline(60)
 async def test_between_sockets(memory: MemoryTransport, autojump_clock: trio.testing.MockClock) -> None:
     async with (
         trizmq.Dealer(heartbeat_interval=0.5, heartbeat_timeout=0.2, heartbeat_ttl=1) as near,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import AsyncExitStack
 
 import pytest
 import trio
@@ -105,6 +106,16 @@ async def test_many_at_once_share_the_passes_of_the_scheduler(endpoint: str) -> 
     for peer in peers:
         peer.close()
     acceptor.close()
+
+
+async def test_who_comes_with_others_keeps_its_place() -> None:
+    """Where places are few, those that are accepted together do not take them from each other before they have had a turn."""
+    async with trizmq.Pull(max_handshakes=8) as pull, AsyncExitStack() as stack:
+        bound = await pull.bind("tcp://127.0.0.1:*")
+        for push in [await stack.enter_async_context(trizmq.Push()) for _ in range(50)]:
+            push.connect(bound)
+        await pull.wait_connected(50)
+        assert pull.statistics().handshakes_failed == 0
 
 
 async def test_an_option_counts_for_the_next_connection() -> None:

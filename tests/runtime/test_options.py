@@ -18,6 +18,12 @@ from trizmq.options import declared_options
 from .helpers import NOBODY, meet
 from .test_closing import SOCKET_TYPES
 
+
+class AsyncFilter:
+    async def __call__(self, peer: trizmq.AcceptedPeer) -> bool:
+        return True
+
+
 pytestmark = pytest.mark.deadline(10)
 
 SECONDS = ["linger", "handshake_timeout", "connect_timeout"]
@@ -76,7 +82,7 @@ WRONG: list[tuple[type[trizmq.Socket], str, object]] = [
     *((trizmq.Push, "priority", value) for value in (-1, 1 << 31, 1.5, None, True)),
     *((trizmq.Push, "bind_to_device", value) for value in (b"eth0", None, 5, "a" * 16, "../x", "\xe9")),
     *((trizmq.Push, "reconnect_stop", value) for value in (1, None, True, "REFUSED")),
-    *((trizmq.Push, "accept_filter", value) for value in (True, "127.0.0.0/8", 5)),
+    *((trizmq.Push, "accept_filter", value) for value in (True, "127.0.0.0/8", 5, trio.sleep, AsyncFilter())),
     *((kind, name, value) for kind, names in FLAGS.items() for name in names for value in (2, -1, "yes", None, b"")),
     *((trizmq.Dealer, "routing_id", value) for value in (b"x" * 256, b"\0x", "text", 5, None)),
     *((trizmq.Pub, "xpub_welcome_message", value) for value in ("text", 5, None, [b"x"])),

@@ -127,6 +127,32 @@ async def test_what_is_enough_waits_no_longer(monkeypatch: pytest.MonkeyPatch) -
         assert push.statistics().messages_sent >= sweep._ENOUGH * PEERS
 
 
+async def test_each_peer_stands_in_the_queue_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many of its batches were written meanwhile, because its queue was full."""
+    monkeypatch.setattr(sweep, "_PATIENCE", 1000.0)
+    monkeypatch.setattr(sweep, "_SLOW", 1000.0)
+    async with trizmq.Push(send_hwm=1) as push, pulls(push, "tcp://127.0.0.1:*"):
+        for _ in range(100):
+            for _ in range(PEERS):
+                push.send_nowait(b"x")
+            await checkpoint()
+            assert len(push._core.sweep.waiting) <= PEERS
+        assert push._core.sweep.holding
+
+
+async def test_long_passes_are_caught_up_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many peers are written to as messages were sent since the last pass, if that is more than usual."""
+    monkeypatch.setattr(sweep, "_MOST_AT_ONCE", 1)
+    monkeypatch.setattr(sweep, "_PATIENCE", 0.0)
+    monkeypatch.setattr(sweep, "_SLOW", 1000.0)
+    async with trizmq.Push() as push, pulls(push, "tcp://127.0.0.1:*"):
+        for number in range(1, 51):
+            for _ in range(PEERS):
+                push.send_nowait(b"x")
+            await checkpoint()
+            assert push.statistics().messages_sent >= (number - 2) * PEERS, "tasks take turns in any order"
+
+
 async def test_the_mark_holds(patience: str) -> None:
     """A full queue is written before anything is refused, and refuses only what the system does not take."""
     async with trizmq.Push(send_hwm=3) as push, pulls(push, "tcp://127.0.0.1:*", receive_hwm=1000) as workers:

@@ -131,6 +131,31 @@ async def test_send_many_waits_at_the_high_water_mark(nursery: trio.Nursery) -> 
         assert sending.result == 100
 
 
+async def test_send_many_that_fails_in_the_middle_tells_the_count() -> None:
+    async with trizmq.Router(router_mandatory=True) as router, trizmq.Dealer(routing_id=b"d") as dealer:
+        await meet(router, dealer)
+        messages = [[b"d", b"1"], [b"d", b"2"], [b"gone", b"3"], [b"d", b"4"]]
+        with pytest.raises(trizmq.HostUnreachable) as caught:
+            await router.send_many(messages)
+        assert caught.value.queued == 2
+        assert caught.value.__notes__ == ["2 of the 4 messages of send_many() were queued before"]
+        assert await router.send_many(messages[caught.value.queued + 1 :]) == 1
+        assert [await dealer.recv() for _ in range(3)] == [b"1", b"2", b"4"]
+        with pytest.raises(trizmq.HostUnreachable) as caught:
+            await router.send_many(messages[2:])
+        assert caught.value.queued == 0
+        assert not hasattr(caught.value, "__notes__")
+
+
+async def test_send_many_closed_in_the_middle_tells_the_count(nursery: trio.Nursery) -> None:
+    async with trizmq.Push(send_hwm=3, linger=0) as push:
+        push.connect(NOBODY)
+        sending = await start(nursery, push.send_many, [b"x"] * 5)
+    await until(lambda: sending.done)
+    assert isinstance(sending.error, trio.ClosedResourceError)
+    assert sending.error.__notes__ == ["3 of the 5 messages of send_many() were queued before"]
+
+
 async def test_send_many_cancelled_in_the_middle_returns_the_count() -> None:
     """Some were queued, so the call has happened: it returns how many; the next checkpoint raises."""
     async with trizmq.Push(send_hwm=2) as push, trizmq.Pull(receive_hwm=3) as pull:

@@ -173,6 +173,8 @@ class Pattern:
 
     #: Whether it reads what its peers send; a PUSH or PUB does not.
     receives: ClassVar[bool] = True
+    #: Whether all that it sends may be what it says anew on every connection: subscriptions.
+    restates: ClassVar[bool] = False
     #: Whether applications may leave what comes unreceived for ever, and it bounds that by itself: an XPUB's notices.
     may_be_ignored: ClassVar[bool] = False
 

@@ -62,6 +62,7 @@ class Sub(Subscribing):
     """SUB: receives only, what it subscribed to. What a publisher sends besides is dropped here and counted."""
 
     name = "SUB"
+    restates = True
     accepts = COMPATIBLE[name]
     options: SubscriberOptions
 
@@ -97,6 +98,7 @@ class XSub(Subscribing):
     """
 
     name = "XSUB"
+    restates = True
     accepts = COMPATIBLE[name]
     options: XSubOptions
 

@@ -12,11 +12,13 @@ a good peer out, so many connections would have to be opened anew within each ro
 
 from __future__ import annotations
 
+import inspect
 import logging
 from typing import TYPE_CHECKING
 
 from ..options import AcceptedPeer
 from ..transports.base import Link
+from ..transports.sockets import MOST_ACCEPTED
 from .asking import host_of
 from .pipe import Pipe
 from .session import Session
@@ -52,13 +54,22 @@ class Admission:
         pid, uid, gid = link.credentials or (None, None, None)
         peer = AcceptedPeer(endpoint, link.address, host_of(endpoint, link.address), pid, uid, gid)
         try:
-            return "" if options.accept_filter(peer) else "refused by accept_filter"
+            answer: object = options.accept_filter(peer)
         except Exception as error:  # the user's code: whatever it raises lets nobody in, and must not be overlooked
             _log.exception("%s: accept_filter failed for %s", self._core.name, link.address)
             return f"accept_filter failed: {error!r}"
         except BaseException as error:  # Ctrl-C or an exit of its own making: not ours to swallow
             self._core.surrender(error)
             return f"accept_filter failed: {error!r}"
+        if answer is True:
+            return ""
+        if answer is False:
+            return "refused by accept_filter"
+        if inspect.iscoroutine(answer):
+            answer.close()  # else Python warns that it was never awaited, much later
+        wrong = f"accept_filter answered neither True nor False, but with a {type(answer).__name__}"
+        _log.error("%s: %s; %s is not let in", self._core.name, wrong, link.address)
+        return wrong
 
     def enter(self, session: Session) -> None:
         """A connection was accepted, and its handshake begins."""
@@ -69,6 +80,11 @@ class Admission:
             del self._shaking[oldest]
             oldest.give_up_handshake(f"the oldest of more than {most} handshakes at once (max_handshakes)")
         self._shaking[session] = None
+
+    @property
+    def crowded(self) -> bool:
+        """Whether the connections that may be accepted with one wait could take the places of handshakes under way."""
+        return len(self._shaking) + MOST_ACCEPTED > self._core.options.max_handshakes
 
     def shaken(self, session: Session) -> None:
         """Its handshake is over, one way or the other."""

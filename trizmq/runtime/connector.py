@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from typing import TYPE_CHECKING
 
 import trio
 
-from ..events import Closed, ConnectDelayed, Connected, ConnectRetried, ConnectStopped, EndpointInfo, EndpointState
+from ..events import (
+    Closed,
+    ConnectDelayed,
+    Connected,
+    ConnectRetried,
+    ConnectStopped,
+    DropReason,
+    EndpointInfo,
+    EndpointState,
+)
+from ..messages import Packed
 from ..options import ReconnectStop
 from ..transports.base import Transport
 from .exposure import warn_of_wire
@@ -16,16 +27,25 @@ from .session import Session, time_if_any
 if TYPE_CHECKING:
     from .socket import SocketCore
 
+_log = logging.getLogger("trizmq")
 
 # An attempt that takes longer than this is told to be delayed: on most networks it has a result long before.
 _MOMENT = 0.25
+
+# A connection that has held so long was one, even if it carried nothing.
+_HELD = 1.0
+
+# A message in the middle of which so many connections in a row have ended is not tried again: it is too large for the peer,
+# or bad for it otherwise, and all behind it would wait for ever. libzmq gives it up at the first.
+_MOST_CUTS = 5
 
 
 class Connector:
     """Dials one endpoint for as long as the socket wants to be connected to it.
 
-    The wait between attempts doubles, spread by jitter so that a restarted server is not met by all its clients at once,
-    and starts anew only after a successful *handshake*: a peer that accepts and refuses is not hammered.
+    The wait between attempts doubles, spread by jitter so that a restarted server is not met by all its clients at once.
+    It starts anew only after a connection that was good for something: it carried messages, or held for a second. A peer that
+    accepts and closes, before or after the handshake, is not hammered.
     """
 
     def __init__(self, core: SocketCore, endpoint: str, transport: Transport, address: str, routing_id: bytes) -> None:
@@ -39,6 +59,8 @@ class Connector:
         self._attempts = 0
         self._last_error = ""
         self._retry_at: float | None = None  # while it waits
+        self._cut_short: Packed | None = None  # in the middle of what the last connection ended
+        self._cuts = 0  # so many times in a row
 
     async def run(self) -> None:
         """Dial, serve, wait, again, until ``close``."""
@@ -48,9 +70,12 @@ class Connector:
             with self._scope:
                 while True:
                     self._attempts += 1
+                    before = self._moved
                     ended, cause = await self._connect_once()
                     self._last_error = cause
-                    if core.closed and session.drained:
+                    if ended is ReconnectStop.AFTER_DISCONNECT:
+                        self._give_up_what_is_not_taken()
+                    if (core.closed or session.retired) and session.drained:
                         return
                     if session.closing and ended is ReconnectStop.AFTER_DISCONNECT:
                         return
@@ -60,7 +85,7 @@ class Connector:
                     if ended & core.options.reconnect_stop:
                         core.tell(ConnectStopped(self.endpoint, cause=cause))
                         return
-                    if ended is ReconnectStop.AFTER_DISCONNECT:
+                    if ended is ReconnectStop.AFTER_DISCONNECT and (self._moved != before or self._has_held):
                         delay = core.options.reconnect_interval
                     wait = delay * random.uniform(0.5, 1.5)
                     core.tell(ConnectRetried(self.endpoint, delay=wait, cause=cause))
@@ -96,6 +121,36 @@ class Connector:
         shaken, cause = await self.session.serve(link)
         return ReconnectStop.AFTER_DISCONNECT if shaken else ReconnectStop.HANDSHAKE_FAILED, cause
 
+    @property
+    def _moved(self) -> tuple[int, int]:
+        """Changes when messages go either way."""
+        session = self.session
+        return 0 if self._core.pattern.restates else session.outbound.released, session.inbound.total
+
+    @property
+    def _has_held(self) -> bool:
+        """Whether the last connection has lived for a while."""
+        since = self.session.since
+        return since is not None and trio.current_time() - since >= _HELD
+
+    def _give_up_what_is_not_taken(self) -> None:
+        """A connection has ended: if it was again in the middle of the same message, and that often enough, drop it."""
+        session, core = self.session, self._core
+        message = session.cut_short
+        self._cuts = self._cuts + 1 if message is self._cut_short else 1
+        self._cut_short = message
+        if message is None or self._cuts < _MOST_CUTS or not session.outbound.withdraw(message):
+            return
+        self._cut_short = None
+        core.drop(DropReason.CUT_SHORT, session.peer, 1)
+        size = len(message) if isinstance(message, bytes) else sum(map(len, message))
+        _log.warning(
+            "%s: a message of %d bytes to %s is dropped: %d connections in a row ended in the middle of it. "
+            "Does the peer limit the size of messages (max_message_size)?",
+            *(core.name, size, self.endpoint, _MOST_CUTS),
+        )
+        session.outbound.release(0)  # there may be room again
+
     async def _tell_delay(self, scope: trio.CancelScope) -> None:
         with scope:
             await trio.sleep(_MOMENT)
@@ -120,8 +175,8 @@ class Connector:
     def close(self) -> None:
         """``disconnect``: write what is queued, for as long as ``linger`` allows, then end."""
         self.session.retire()
-        # a STREAM's peer may owe us bytes that nobody waits for, and closing with unread input resets the connection
-        if self._core.pattern.raw or not self.session.drained:
+        # also when all is written: closing with unread input resets the connection, and loses what the system still holds
+        if self.session.engine is not None or not self.session.drained:
             self._core.start(self.session.finish, name=f"linger {self.endpoint}")
         else:
             self._scope.cancel()

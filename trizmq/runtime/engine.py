@@ -55,7 +55,6 @@ class Engine(Swept):
         "_control",
         "_counters",
         "_failure",
-        "_finished",
         "_full",
         "_given_up",
         "_heartbeat",
@@ -75,7 +74,9 @@ class Engine(Swept):
         "_rest_messages",
         "_room_event",
         "_sealed",
+        "cut_short",
         "discarded",
+        "finished",
         "was_cut",
     )
 
@@ -102,6 +103,7 @@ class Engine(Swept):
         self._inbound: Pipe | None = None
         self._nursery: trio.Nursery | None = None
         self.was_cut = False  # this side has ended the connection
+        self.cut_short: Packed | None = None  # the message in the middle of which the connection ended
         self._idle = False  # the writer waits for messages: the link may be written to by others
         self._last_write = 0.0
         self._rest: Buffer = b""  # what a direct write could not write; goes before everything else
@@ -114,7 +116,7 @@ class Engine(Swept):
         self._pulse: Pulse | None = None
         self._quick = False  # input has followed input shortly, and there was little of it
         self._sealed = False  # the mechanism protects the traffic
-        self._finished = False  # our side of the stream has ended
+        self.finished = False  # our side of the stream has ended
         self._full = False  # the reader waits for room and not for the peer
         self._given_up = ""  # why the connection is given up
         self.discarded: int | None = None  # so many messages were thrown away; None: they are delivered
@@ -197,7 +199,7 @@ class Engine(Swept):
             return
         if discard:
             self.discard()
-        self._finished = True
+        self.finished = True
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             await self._link.send_eof()
 
@@ -219,7 +221,7 @@ class Engine(Swept):
             return
         if reason := pulse.lost(now, connection.peer_ttl, reading=not self._full):
             self.cut(reason)
-        elif pulse.ping_due(now) and not self._control and not self._finished:
+        elif pulse.ping_due(now) and not self._control and not self.finished:
             # what has not left yet needs no second one behind it
             connection.ping(self._heartbeat.ttl)
             if out := connection.data_to_send():  # peers before ZMTP 3.0 get nothing, and owe nothing
@@ -241,7 +243,7 @@ class Engine(Swept):
         while True:
             while connection.has_input and not deliver():
                 await self._wait_for_room(inbound)
-            if lease.wanted and self._quick and pollable is not None and not self._finished:
+            if lease.wanted and self._quick and pollable is not None and not self.finished:
                 await lease.lend(self, pollable)
                 if self._failure is not None:
                     raise self._failure
@@ -388,10 +390,11 @@ class Engine(Swept):
 
     def _put_back(self, begun: list[Packed], batch: list[Packed], sent: int, first: list[Buffer], pipe: Pipe) -> None:
         """``sent`` bytes went out: of what was ``begun``, which stands in ``first``, and of the batch behind that."""
-        whole = count_sent(begun, batch, sent, first, self._connection.encode)
+        whole, part = count_sent(begun, batch, sent, first, self._connection.encode)
         self._counters.messages_sent += whole
         pipe.release(whole)
-        pipe.restore((begun + batch)[whole:])
+        pipe.restore(unsent := (begun + batch)[whole:])
+        self.cut_short = unsent[0] if part else None
 
     def _write_now(self, message: Packed) -> bool:
         """Called by the pipe for a message that finds it empty: write it from the sender's task if the engine is idle."""
@@ -417,7 +420,7 @@ class Engine(Swept):
 
     def _send_control(self, data: bytes) -> None:
         """Send a command: at once if nothing is under way, else in front of the next batch."""
-        if self._finished:
+        if self.finished:
             return
         # What waits goes first: sealed commands must arrive in the order in which they were sealed.
         if not (self._idle and not self._control and self._send_directly(data, [], perf_counter())):
@@ -434,16 +437,14 @@ class Engine(Swept):
             return False  # the writer meets the same error, and knows what to do
         if not sent:
             return False
-        self._last_write = now
+        self._last_write, whole = now, len(messages)
         self._counters.bytes_sent += sent
         if sent < len(buffer):
-            whole = count_whole(messages, sent, self._connection.encode)
+            whole, _ = count_whole(messages, sent, self._connection.encode)
             self._rest, self._rest_messages = memoryview(buffer)[sent:], messages[whole:]
             self._idle = False
             assert self._outbound is not None
             self._outbound.charge(len(messages) - whole)
             self._outbound.nudge()
-            self._counters.messages_sent += whole
-        else:
-            self._counters.messages_sent += len(messages)
+        self._counters.messages_sent += whole
         return True

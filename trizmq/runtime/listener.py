@@ -17,6 +17,7 @@ from ..events import (
     Listening,
 )
 from ..transports.base import Acceptor, Link, Transport
+from .checkpoints import checkpoint
 from .exposure import warn_of_door
 from .session import Session
 
@@ -79,6 +80,8 @@ class Listener:
                     session = Session(core, self.endpoint, connecting=False)
                     core.admission.enter(session)
                     core.start(serve, session, link, name=f"session {self.endpoint} from {link.address}")
+                    if core.admission.crowded:
+                        await checkpoint()  # those who are there have a turn before the next takes a place of theirs
         finally:
             core.endpoints.ended(self)
             self._free()

@@ -18,12 +18,7 @@ import trio
 
 from ..authentication import Allow, Decision, Deny, Security
 from ..errors import RemoteProtocolError
-from ..events import (
-    Disconnected,
-    DropReason,
-    HandshakeSucceeded,
-    PeerInfo,
-)
+from ..events import Disconnected, DropReason, HandshakeSucceeded, PeerInfo
 from ..messages import Packed
 from ..patterns.base import Peer, Refused
 from ..transports.base import Link
@@ -55,13 +50,12 @@ class Session:
         "_introduction",
         "_keeps_queue",
         "_known",
-        "_retired",
-        "_since",
         "address",
         "arrived",
         "closing",
         "connecting",
         "connections",
+        "cut_short",
         "endpoint",
         "engine",
         "handshake",
@@ -71,6 +65,8 @@ class Session:
         "pair",
         "peer",
         "renewing",
+        "retired",
+        "since",
         "stop",
     )
 
@@ -114,13 +110,16 @@ class Session:
         self.handshake = trio.CancelScope()
         self._handshake_refused = ""
         self._attached = False
-        self._retired = False
+        #: It takes no more messages, and ends when those that are queued are written.
+        self.retired = False
         self.address = ""
         self.connections = 0
         self._introduction = Introduction((0, 0))
         self._decision: Decision | None = None  # what the authenticator said of the present connection
         self._known: Mapping[str, bytes] = self._introduction.properties
-        self._since: float | None = None  # when the present connection was made, by Trio's clock
+        self.since: float | None = None  # when the present connection, or the last one, was made, by Trio's clock
+        #: The message in the middle of which the last connection ended, if it was not this side that ended it.
+        self.cut_short: Packed | None = None
         self._heard: float | None = None  # when something last came over an earlier one
         #: The connection is being replaced on our own wish: the next one need not wait.
         self.renewing = False
@@ -144,21 +143,21 @@ class Session:
         self.attach()
         self.peer.connected = True
         try:
-            if not self._retired:
+            if not self.retired:
                 self._core.pattern.connected(self.peer)
         except Refused:
             self.peer.connected = False
             if not self._keeps_queue:
                 self.end()
             raise
-        if not self._retired:
+        if not self.retired:
             if hello := self._core.pattern.hello():
                 self.outbound.greet(hello)
             if self.pair is None:  # over inproc the other side has still to agree
                 for notice in self._core.pattern.arrival_notices(self.peer):
                     self.note(notice)
         self.connections += 1
-        self._since = trio.current_time()
+        self.since = trio.current_time()
         if self.connections > 1:
             self._core.counters.reconnects += 1
         self._core.peers_changed()
@@ -174,7 +173,7 @@ class Session:
 
     def note_departure(self) -> None:
         """A handshaken connection has ended, and all that it delivered is in the queue."""
-        if not self._retired:
+        if not self.retired:
             for notice in self._core.pattern.departure_notices(self.peer):
                 self.note(notice)
 
@@ -184,7 +183,7 @@ class Session:
             return
         self.peer.connected = False
         if self._keeps_queue:
-            if not self._retired:
+            if not self.retired:
                 self._core.pattern.disconnected(self.peer)
             self._core.peers_changed()
         else:
@@ -197,13 +196,13 @@ class Session:
         self._attached = False
         self.peer.connected = False
         self._core.sessions.discard(self)
-        if not self._retired:
+        if not self.retired:
             self._core.pattern.detach(self.peer)
         queued = self.outbound.queued
         if queued > 0:
             self.outbound.take()
             self.outbound.release(queued)
-            wanted = self._retired or self._core.closed
+            wanted = self.retired or self._core.closed
             self._core.drop(DropReason.LINGER if wanted else DropReason.PEER_GONE, self.peer, queued)
         self._core.drops.peer_went(self.peer)
         self._core.peers_changed()
@@ -222,7 +221,7 @@ class Session:
             core.counters.messages_sent += self.outbound.total
             core.counters.messages_received += self.inbound.total
         core.sessions.discard(self)
-        if not self._retired:
+        if not self.retired:
             core.pattern.detach(self.peer)
         if joined and self.connections:
             self.note_departure()
@@ -231,8 +230,8 @@ class Session:
 
     def retire(self) -> None:
         """Take no more messages, but keep what is queued, to be written by an engine that still runs."""
-        if self._attached and not self._retired:
-            self._retired = True
+        if self._attached and not self.retired:
+            self.retired = True
             self._core.pattern.detach(self.peer)
             self._core.peers_changed()
 
@@ -273,7 +272,7 @@ class Session:
     @property
     def usable(self) -> bool:
         """Whether messages can go both ways now."""
-        return self.peer.connected and not self._retired
+        return self.peer.connected and not self.retired
 
     @property
     def drained(self) -> bool:
@@ -325,7 +324,7 @@ class Session:
             await engine.exchange(self.outbound, self.inbound)
             if self.renewing:
                 cause = "renewed by this side"
-            elif not engine.was_cut:
+            elif not (engine.was_cut or engine.finished):
                 cause = "closed by the peer"
         except AuthenticationError as error:
             failed = self._with_reason(error)
@@ -336,11 +335,12 @@ class Session:
             cause = explain(error)
         finally:
             self.engine = None
+            self.cut_short = None if engine.was_cut else engine.cut_short
             if shaken:
                 self._heard = engine.heard
                 count_discarded(core, self, engine.discarded or 0)
                 self.tell_disconnected(cause)
-                if not self._retired:
+                if not self.retired:
                     core.pattern.ended(self.peer)
             else:
                 tell_failure(core, self.endpoint, link.address, failed or self._given_up(connection))
@@ -429,7 +429,7 @@ class Session:
             mechanism=introduction.mechanism,
             user_id=self._user_id,
             metadata=self._known,
-            connected_for=now - self._since if connected and self._since is not None and now is not None else None,
+            connected_for=now - self.since if connected and self.since is not None and now is not None else None,
             last_heard=now - heard if heard is not None and now is not None else None,
             drops=MappingProxyType(dict(self.peer.drops)) if self.peer.drops else _NO_DROPS,
         )

@@ -36,10 +36,11 @@ _SLOW = 50e-6
 # No message waits longer than this, in seconds, but for the time that the writes to others take which are due as well.
 _PATIENCE = 0.04
 
-# A batch of so many is worth a system call, as one peer's are: it waits no longer.
+# A batch of so many is worth a system call, as one peer's are: whose turn is next does not wait for more.
 _ENOUGH = 64
 
-# So many peers are written to in one pass, beside those that wait for answers.
+# So many peers are written to in one pass, beside those that wait for answers: or as many as messages were sent since the
+# last one, so that a task that sends thousands without a pass cannot leave more behind than is written.
 _MOST_AT_ONCE = 64
 
 
@@ -59,7 +60,7 @@ class Sweep:
         self._sent = 0  # how many messages the pattern had sent at the last pass
         #: When that was.
         self.now = 0.0
-        #: Those for whom something is held back, and since when; the longest first.
+        #: Those for whom something is held back, each once, and since when at most; the longest first.
         self.waiting: deque[tuple[float, Swept]] = deque()
         #: Those of them that wait for just that.
         self.answered: list[Swept] = []
@@ -99,33 +100,34 @@ class Sweep:
                 # Tasks take turns in any order: one pass without news means nothing, two mean that nobody sends.
                 quiet += 1
                 dense = quiet < 2
-            if self._write(now - _PATIENCE if dense else now):
+            if self._write(now - _PATIENCE if dense else now, max(_MOST_AT_ONCE, news)):
                 core.progressed()
             if not (dense or self.waiting or self.answered):
                 self.holding = False
                 await self._lot.park()
 
-    def _write(self, until: float) -> bool:
-        """Write to those that wait for answers, and those that have waited since then or longer; whether there were any."""
+    def _write(self, until: float, most: int) -> bool:
+        """Write to those that wait for answers, and at most so many that have waited since then; whether there were any."""
         answered, self.answered = self.answered, []
         for engine in answered:
             engine.write_held()
+        written = 0
         waiting = self.waiting
-        most = _MOST_AT_ONCE
-        while waiting and most:
+        while waiting and written < most:
             since, engine = waiting[0]
             if since > until and 0 < engine.held < _ENOUGH:
                 break
-            most -= 1
+            written += 1
             waiting.popleft()
+            engine.waits = False
             engine.write_held()
-        return bool(answered) or most < _MOST_AT_ONCE
+        return bool(answered or written)
 
 
 class Swept(ABC):
     """The half of an engine that holds messages back; what it looks at is the other half's."""
 
-    __slots__ = ("_answered", "_sweep")
+    __slots__ = ("_answered", "_sweep", "waits")
 
     _connection: Connection | RawConnection
     _idle: bool
@@ -135,6 +137,8 @@ class Swept(ABC):
 
     def __init__(self, sweep: Sweep | None) -> None:
         self._sweep = sweep or Sweep()
+        #: It stands among those who wait, be it with a batch that has been written meanwhile.
+        self.waits = False
         self._answered = 0  # how many messages of this peer had been received when the last batch began
 
     def hold(self) -> bool:
@@ -146,7 +150,9 @@ class Swept(ABC):
         if inbound.released > answered and not inbound.queued:
             sweep.answered.append(self)
         else:
-            sweep.waiting.append((sweep.now, self))
+            if not self.waits:
+                self.waits = True
+                sweep.waiting.append((sweep.now, self))
             inbound.tell_room()
         return True
 

@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar, cast
 import trio
 from trio.abc import AsyncResource as AsyncResource
 
-from ..errors import MultipartError
+from ..errors import MultipartError, tell_queued
 from ..events import PeerInfo
 from ..messages import Packed, Sendable, pack, unpack
 from .checkpoints import checkpoint, checkpoint_if_cancelled, enable_ki_protection
@@ -82,24 +82,30 @@ class SendVerbs(trio.abc.SendChannel[Sendable]):
         Returns the number of messages queued. That is all of them, unless the call was cancelled in the middle: then it
         returns how many were queued so far, and the next checkpoint raises ``Cancelled``. Cancelled before the first:
         nothing was queued.
+
+        Raises what :meth:`send` raises. Where it does so in the middle, those before are queued: a note on the exception says
+        how many, and HostUnreachable and StateError have the number as ``queued``.
         """
         batch = [message if type(message) is bytes else pack(message) for message in messages]
         core = self._core
         await checkpoint()
         core.budget = core.every
         core.check_home()
-        sent = 0
-        send = core.gate.send
-        for packed in batch:
-            while not send(packed):
-                try:
-                    await core.wait_to_send()
-                except trio.Cancelled:
-                    if sent:
-                        return sent
-                    raise
-                send = core.gate.send
-            sent += 1
+        sent, send = 0, core.gate.send
+        try:
+            for packed in batch:
+                while not send(packed):
+                    try:
+                        await core.wait_to_send()
+                    except trio.Cancelled:
+                        if sent:
+                            return sent
+                        raise
+                    send = core.gate.send
+                sent += 1
+        except Exception as error:
+            tell_queued(error, sent, len(batch))
+            raise
         return sent
 
     async def wait_writable(self) -> None:

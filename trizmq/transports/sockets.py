@@ -29,7 +29,7 @@ _SIOCOUTQ = 0x5411
 _FIONREAD = 0x541B
 
 # Those who connect at the same time are accepted together: each pass of the scheduler costs as much as a few of them.
-_MOST_ACCEPTED = 16
+MOST_ACCEPTED = 16
 
 # accept() fails for one connection, not for the listener: trio/_highlevel_socket.py collects where these come from.
 CONNECTION_ERRORS = frozenset(
@@ -261,7 +261,7 @@ class SocketAcceptor:
                 await trio.lowlevel.checkpoint_if_cancelled()
             else:
                 await trio.lowlevel.wait_readable(self._socket)
-                self._more = _MOST_ACCEPTED - 1
+                self._more = MOST_ACCEPTED - 1
             try:
                 accepted, _ = self._socket.accept()
             except (BlockingIOError, InterruptedError):
