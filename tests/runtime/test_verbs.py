@@ -169,6 +169,22 @@ async def test_send_many_cancelled_in_the_middle_returns_the_count() -> None:
         assert await pull.receive_many() == [[b"%d" % number] for number in range(5)]
 
 
+async def test_send_many_in_the_middle_and_fail_after() -> None:
+    """As docs/cancellation.md says: no TooSlowError without a checkpoint behind the call."""
+    async with trizmq.Push(send_hwm=2, linger=0) as push:
+        push.connect(NOBODY)
+        with trio.fail_after(0.01) as scope:
+            assert await push.send_many([b"1", b"2", b"3"]) == 2
+        assert scope.cancel_called
+        assert not scope.cancelled_caught
+        push.send_hwm = 4
+        sent = -1
+        with pytest.raises(trio.TooSlowError), trio.fail_after(0.01):
+            sent = await push.send_many([b"1", b"2", b"3"])
+            await trio.lowlevel.checkpoint()
+        assert sent == 2
+
+
 async def test_send_many_cancelled_before_the_first_has_sent_nothing() -> None:
     async with trizmq.Push(send_hwm=1) as push, trizmq.Pull(receive_hwm=1) as pull:
         await meet(pull, push, "inproc://x")

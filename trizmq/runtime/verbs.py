@@ -81,7 +81,7 @@ class SendVerbs(trio.abc.SendChannel[Sendable]):
 
         Returns the number of messages queued. That is all of them, unless the call was cancelled in the middle: then it
         returns how many were queued so far, and the next checkpoint raises ``Cancelled``. Cancelled before the first:
-        nothing was queued.
+        nothing was queued. So ``fail_after`` raises nothing if its scope ends with the call: look at the number.
 
         Raises what :meth:`send` raises. Where it does so in the middle, those before are queued: a note on the exception says
         how many, and HostUnreachable and StateError have the number as ``queued``.
