@@ -237,7 +237,8 @@ class PublisherOptions(ConflateOptions):
     drop_oldest: bool = option(
         default=False,
         check=boolean,
-        doc="Drop, for a full subscriber, its oldest waiting message instead of the new one; ``xpub_nodrop`` goes first.",
+        doc="Drop, for a full subscriber, its oldest waiting message instead of the new one; ``xpub_nodrop`` goes first. "
+        "What is being written cannot be dropped, and is not counted: up to twice ``send_hwm`` messages may be queued.",
     )
     invert_matching: bool = option(
         default=False,
