@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar, cast
 import trio
 from trio.abc import AsyncResource as AsyncResource
 
-from ..errors import MultipartError, tell_queued
+from ..errors import MultipartError, in_short, tell_queued
 from ..events import PeerInfo
 from ..messages import Packed, Sendable, pack, unpack
 from .checkpoints import checkpoint, checkpoint_if_cancelled, enable_ki_protection
@@ -125,7 +125,7 @@ class SendVerbs(trio.abc.SendChannel[Sendable]):
     async def send_string(self, text: str, encoding: str = "utf-8") -> None:
         """Send a text as a message of one frame."""
         if not isinstance(text, str):
-            raise TypeError(f"send_string() takes a str, not {type(text).__name__}; use send() for bytes")
+            raise TypeError(f"send_string() takes a str, not {in_short(text)}; use send() for bytes")
         await self.send(text.encode(encoding))
 
     async def send_json(self, value: object, **dumps_options: Any) -> None:
@@ -339,7 +339,7 @@ def encode_topic(topic: bytes | str) -> bytes:
         return topic.encode()
     if isinstance(topic, (bytes, bytearray, memoryview)):
         return bytes(topic)
-    raise TypeError(f"a topic is bytes or str, not {type(topic).__name__}")
+    raise TypeError(f"a topic is bytes or str, not {in_short(topic)}")
 
 
 def peer_count(n: object) -> int:
