@@ -240,6 +240,29 @@ async def test_recv_of_several_frames_loses_nothing(endpoint: str) -> None:
         assert await pull.recv() == b"c"
 
 
+async def test_what_cannot_be_read_was_taken() -> None:
+    """The message is lost, as the docstrings say; the errors of texts and JSON hold it."""
+
+    def fail(frames: list[bytes]) -> None:
+        raise LookupError(frames)
+
+    async with trizmq.Push() as push, trizmq.Pull() as pull:
+        await meet(pull, push, "inproc://x")
+        await push.send_many([b"\xff", b"{bad", b"\xff\xfe\xfd", b"x", b"good"])
+        with pytest.raises(UnicodeDecodeError) as text:
+            await pull.recv_string()
+        assert text.value.object == b"\xff"
+        with pytest.raises(json.JSONDecodeError) as bad:
+            await pull.recv_json()
+        assert bad.value.doc == "{bad"
+        with pytest.raises(UnicodeDecodeError) as text:
+            await pull.recv_json()
+        assert text.value.object == b"\xff\xfe\xfd"
+        with pytest.raises(LookupError):
+            await pull.recv_serialized(fail)
+        assert await pull.receive() == [b"good"]
+
+
 async def test_recv_of_several_frames_on_rep_and_router() -> None:
     """The message is back, and with it the turn: a REP may not reply to what it has not taken."""
     async with trizmq.Rep() as rep, trizmq.Req() as req:

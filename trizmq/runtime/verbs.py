@@ -272,13 +272,13 @@ class ReceiveVerbs(trio.abc.ReceiveChannel[list[bytes]]):
         return (await self.recv()).decode(encoding)
 
     async def recv_json(self, **loads_options: Any) -> Any:
-        """Receive a message of one frame as JSON; keywords go to :func:`json.loads`."""
+        """Receive one frame as JSON; keywords go to :func:`json.loads`. A frame that is none is lost: the error holds it."""
         import json
 
         return json.loads(await self.recv(), **loads_options)
 
     async def recv_serialized(self, deserialize: Callable[[list[bytes]], T]) -> T:
-        """Receive a message and return ``deserialize(frames)``."""
+        """Receive a message and return ``deserialize(frames)``. If that raises, the message is lost but for the error."""
         return deserialize(await self.receive())
 
     def __aiter__(self: T) -> T:
