@@ -37,7 +37,7 @@ class DropReason(enum.Enum):
     UNROUTABLE = "unroutable"  #: no peer of a ROUTER or REP has that routing id, or it has gone
     CONFLATED = "conflated"  #: replaced by a newer message (``conflate``)
     LINGER = "linger"  #: still queued when the socket or its endpoint was closed
-    #: several connections in a row ended in the middle of it: the peer does not take it, perhaps because it is too large
+    #: several connections in a row ended in the middle of it; it is perhaps larger than the peer allows
     CUT_SHORT = "cut_short"
     PEER_GONE = "peer_gone"  #: queued for a peer that disconnected and does not come back to this queue
     MALFORMED = "malformed"  #: a message without the envelope its socket type needs (REP, REQ, ROUTER)
