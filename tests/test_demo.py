@@ -214,7 +214,14 @@ def test_the_version_and_the_help() -> None:
         (["demo", "--seconds", "nan"], 2, "expected a number of seconds above 0"),
         (["demo", "--seconds", "soon"], 2, "invalid seconds value"),
         (["demo", "--endpoint", "tcp://127.0.0.1:5555"], 2, "cannot serve two sockets"),
-        (["demo", "--endpoint", "carrier-pigeon://*"], 2, "carrier-pigeon"),
+        (["demo", "--endpoint", "ipc://somewhere"], 2, "cannot serve two sockets"),
+        (
+            ["demo", "--endpoint", "foo"],
+            2,
+            "foo is no endpoint of tcp or ipc: give one like tcp://127.0.0.1:* or ipc://*",
+        ),
+        (["demo", "--endpoint", "tcp://"], 2, "tcp:// is no endpoint"),
+        (["demo", "--endpoint", "carrier-pigeon://*"], 2, "carrier-pigeon://* is no endpoint of tcp or ipc"),
         (["demo", "--endpoint", "tcp://192.0.2.1:*"], 1, "cannot listen at tcp://192.0.2.1:*"),
     ],
 )

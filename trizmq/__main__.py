@@ -123,7 +123,12 @@ def clients(text: str) -> int:
 
 def endpoint(text: str) -> str:
     """Read the value of ``--endpoint``."""
-    if text != "ipc://*" and not (text.startswith("tcp://") and text.endswith((":*", ":0"))):
+    transport, separator, address = text.partition("://")
+    if not separator or not address or transport not in ("tcp", "ipc"):
+        raise argparse.ArgumentTypeError(
+            f"{text} is no endpoint of tcp or ipc: give one like tcp://127.0.0.1:* or ipc://*"
+        )
+    if text != "ipc://*" and not (transport == "tcp" and address.endswith((":*", ":0"))):
         raise argparse.ArgumentTypeError(
             f"{text} cannot serve two sockets: let the system choose, as in tcp://127.0.0.1:* or ipc://*"
         )

@@ -182,7 +182,8 @@ class ConnectionOptions(Options):
         default=100,
         check=whole(1),
         zmq="ZMQ_BACKLOG",
-        doc="How many connections the operating system keeps that wait to be accepted.",
+        doc="How many connections the operating system keeps that wait to be accepted; where more come at once, over tcp the "
+        "others are a second late.",
     )
     accept_filter: AcceptFilter | None = option(
         default=None,

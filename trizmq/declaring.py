@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar, cast, dataclass_transform
 
 from .errors import OptionError
@@ -138,6 +138,14 @@ PART_OF_SECURITY = {
     "zap_enforce_domain": "always so, with a domain= there",
 }
 
+#: Names that zmq.h keeps from earlier versions, and pyzmq's programs use.
+_RENAMED = {
+    "DELAY_ATTACH_ON_CONNECT": "IMMEDIATE",
+    "FAIL_UNROUTABLE": "ROUTER_MANDATORY",
+    "IDENTITY": "ROUTING_ID",
+    "ROUTER_BEHAVIOR": "ROUTER_MANDATORY",
+}
+
 
 def nearest(name: str, known: Mapping[str, Option[Any]]) -> str:
     """The rest of the text about an unknown name: what may have been meant, or all that there is."""
@@ -145,13 +153,46 @@ def nearest(name: str, known: Mapping[str, Option[Any]]) -> str:
         return "; put a time limit around the call: with trio.move_on_after(seconds)"
     if name.lower() in PART_OF_SECURITY:
         return f"; that is part of security=: {PART_OF_SECURITY[name.lower()]}"
+    zmq = f"ZMQ_{_RENAMED.get(name.upper(), name.upper())}"
     for ours, declared in known.items():
-        if declared.zmq and declared.zmq == f"ZMQ_{name.upper()}":
+        if declared.zmq == zmq or ours == name.lower():
             return f"; it is called {ours!r} here"
+    if elsewhere := _elsewhere(name, zmq):
+        return elsewhere
     from difflib import get_close_matches  # for errors only
 
-    close = get_close_matches(name, known, 1)
-    return f"; did you mean {close[0]!r}?" if close else f"; it has: {', '.join(known)}"
+    # what ends like it first: pyzmq's `hwm` is two options, and who writes `mandatory` means router_mandatory
+    close = [ours for ours in known if ours.endswith(f"_{name.lower()}")] or get_close_matches(name, known, 1)
+    return f"; did you mean {_joined(map(repr, close), 'or')}?" if close else f"; it has: {', '.join(known)}"
+
+
+def _elsewhere(name: str, zmq: str) -> str:
+    """The text about a name, ours or that of zmq.h, that only other types know as an option; empty: none does."""
+    kinds: dict[str, set[str]] = {}
+    for kind in all_holders(Options):
+        # the socket types are the classes of this package that no other class of it is derived from
+        ours = [cls.__module__.startswith("trizmq.") for cls in (kind, *kind.__subclasses__())]
+        if ours[0] and not any(ours[1:]):
+            for option_name, declared in declared_options(kind).items():
+                if option_name == name.lower() or declared.zmq == zmq:
+                    kinds.setdefault(option_name, set()).add(kind.__name__)
+    for option_name, holders in kinds.items():
+        called = "" if option_name == name else f"it is called {option_name!r} here, and "
+        return f"; {called}{_joined(sorted(holders), 'and')} {'have' if len(holders) > 1 else 'has'} it"
+    return ""
+
+
+def all_holders(holder: type[Options]) -> list[type[Options]]:
+    """A class of options, and all that are derived from it."""
+    found = [holder]
+    for direct in holder.__subclasses__():
+        found += [one for one in all_holders(direct) if one not in found]
+    return found
+
+
+def _joined(names: Iterable[str], word: str) -> str:
+    *most, last = names
+    return f"{', '.join(most)} {word} {last}" if most else last
 
 
 def boolean(value: object) -> bool:

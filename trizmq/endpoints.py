@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .errors import EndpointError
+from .errors import EndpointError, in_short
 from .records import Record
 
 
@@ -16,7 +16,7 @@ def split_endpoint(endpoint: str) -> tuple[str, str]:
         EndpointError: it has not the form ``transport://address``.
     """
     if not isinstance(endpoint, str):
-        raise TypeError(f"an endpoint is a str such as 'tcp://127.0.0.1:5555', not {type(endpoint).__name__}")
+        raise TypeError(f"an endpoint is a str such as 'tcp://127.0.0.1:5555', not {in_short(endpoint)}")
     transport, separator, address = endpoint.partition("://")
     if not separator or not transport or not address:
         raise EndpointError(

@@ -38,7 +38,7 @@ class DropReason(enum.Enum):
     CONFLATED = "conflated"  #: replaced by a newer message (``conflate``)
     #: still queued when the socket or its endpoint was closed, or over inproc when nobody had bound the name to the end
     LINGER = "linger"
-    #: several connections in a row ended in the middle of it: the peer does not take it, perhaps because it is too large
+    #: several connections in a row ended in the middle of it; it is perhaps larger than the peer allows
     CUT_SHORT = "cut_short"
     PEER_GONE = "peer_gone"  #: queued for a peer that disconnected and does not come back to this queue
     MALFORMED = "malformed"  #: a message without the envelope its socket type needs (REP, REQ, ROUTER)

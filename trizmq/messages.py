@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
+from .errors import in_short
+
 #: How many frames a message may have. A frame costs a sender two bytes and a receiver an object, so there is a limit.
 #: Receivers take 65,536, which leaves room for envelopes.
 MOST_FRAMES = 65_000
@@ -65,7 +67,7 @@ def pack(message: Sendable) -> Packed:
     if isinstance(message, str):
         raise TypeError("a message is made of bytes, not str: encode it first, or use send_string()")
     if not isinstance(message, Sequence):
-        raise TypeError(f"a message is bytes-like or a sequence of bytes-likes, not {type(message).__name__}")
+        raise TypeError(f"a message is bytes-like or a sequence of bytes-likes, not {in_short(message)}")
     frames = [frame if type(frame) is bytes else _pack_frame(frame, at) for at, frame in enumerate(message)]
     if len(frames) == 1:
         return frames[0]
@@ -80,7 +82,7 @@ def _pack_frame(frame: object, at: int) -> bytes:
     if isinstance(frame, (bytes, bytearray, memoryview)):
         return bytes(frame)
     remedy = "; encode it first" if isinstance(frame, str) else ""
-    raise TypeError(f"frame {at} of the message is {type(frame).__name__}, not bytes-like{remedy}")
+    raise TypeError(f"frame {at} of the message is {in_short(frame)}, not bytes-like{remedy}")
 
 
 def unpack(packed: Packed) -> list[bytes]:

@@ -16,7 +16,7 @@ from .connection_options import AcceptedPeer as AcceptedPeer
 from .connection_options import ConnectionOptions
 from .connection_options import ReconnectStop as ReconnectStop
 from .declaring import Option as Option
-from .declaring import Options, boolean, identity, nearest, octets, option, seconds_or_never, whole
+from .declaring import Options, all_holders, boolean, identity, nearest, octets, option, seconds_or_never, whole
 from .declaring import declared_options as declared_options
 from .errors import OptionError
 from .metadata import check_properties
@@ -237,7 +237,8 @@ class PublisherOptions(ConflateOptions):
     drop_oldest: bool = option(
         default=False,
         check=boolean,
-        doc="Drop, for a full subscriber, its oldest waiting message instead of the new one; ``xpub_nodrop`` goes first.",
+        doc="Drop, for a full subscriber, its oldest waiting message instead of the new one; ``xpub_nodrop`` goes first. "
+        "What is being written cannot be dropped, and is not counted: up to twice ``send_hwm`` messages may be queued.",
     )
     invert_matching: bool = option(
         default=False,
@@ -329,7 +330,7 @@ class XSubOptions(SocketOptions):
 def check_defaults(values: Mapping[str, object]) -> dict[str, object]:
     """Check options that are to be defaults for whatever socket type has them."""
     known: dict[str, Option[Any]] = {}
-    for holder in _all_holders(SocketOptions):
+    for holder in all_holders(SocketOptions):
         for name, declared in declared_options(holder).items():
             known.setdefault(name, declared)  # the general one, where a type has its own
     checked: dict[str, object] = {}
@@ -338,10 +339,3 @@ def check_defaults(values: Mapping[str, object]) -> dict[str, object]:
             raise OptionError(f"no socket type has an option {name!r}{nearest(name, known)}")
         checked[name] = known[name].checked(value)
     return checked
-
-
-def _all_holders(holder: type[Options]) -> list[type[Options]]:
-    found = [holder]
-    for direct in holder.__subclasses__():
-        found += _all_holders(direct)
-    return found

@@ -77,6 +77,7 @@ async def test_the_newest_is_dropped(network: MemoryNetwork, kind: type[trizmq.P
 async def test_the_oldest_is_dropped(network: MemoryNetwork, kind: type[trizmq.Pub], autojump_clock: MockClock) -> None:
     async with mute(network, kind, drop_oldest=True) as (pub, sub):
         assert await send_numbers(pub) == SENT
+        assert HWM < pub.peers()[0].outbound <= 2 * HWM, "what is being written is not counted"
         network.heal()
         received = await numbers(sub)
         assert received[-HWM:] == list(range(SENT - HWM, SENT))

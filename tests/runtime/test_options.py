@@ -199,8 +199,41 @@ def test_unknown_names(kind: type[trizmq.Socket]) -> None:
 
 
 def test_an_option_of_another_type() -> None:
-    with pytest.raises(OptionError, match="Pull has no option 'routing_id'"):
+    with pytest.raises(OptionError, match=r"Pull has no option 'routing_id'; Dealer, Req and Router have it$"):
         trizmq.Pull(routing_id=b"x")  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "hint"),
+    [
+        (trizmq.Push, "hwm", "did you mean 'send_hwm' or 'receive_hwm'?"),
+        (trizmq.Push, "SEND_HWM", "it is called 'send_hwm' here"),
+        (
+            trizmq.Push,
+            "interval",
+            "did you mean 'reconnect_interval', 'heartbeat_interval' or 'tcp_keepalive_interval'?",
+        ),
+        (trizmq.Router, "mandatory", "did you mean 'router_mandatory'?"),
+        (trizmq.Dealer, "identity", "it is called 'routing_id' here"),
+        (trizmq.Sub, "IDENTITY", "it is called 'routing_id' here, and Dealer, Req and Router have it"),
+        (trizmq.Dealer, "router_mandatory", "Router has it"),
+        (trizmq.Rep, "ROUTER_MANDATORY", "it is called 'router_mandatory' here, and Router has it"),
+        (trizmq.Router, "conflate", "Dealer, Pub, Pull, Push, Sub and XPub have it"),
+    ],
+)
+def test_what_may_have_been_meant(kind: type[trizmq.Socket], name: str, hint: str) -> None:
+    class Mine(trizmq.Router):
+        """It is nobody else's business."""
+
+    options: dict[str, Any] = {name: 1}
+    with pytest.raises(OptionError) as caught:
+        kind(**options)
+    assert str(caught.value).endswith(f"has no option {name!r}; {hint}")
+
+
+def test_what_may_have_been_meant_for_a_context() -> None:
+    with pytest.raises(OptionError, match=r"has an option 'hwm'; did you mean 'send_hwm' or 'receive_hwm'\?"):
+        trizmq.Context(hwm=1)
 
 
 def test_credentials_in_the_address_of_a_proxy_are_not_shown() -> None:

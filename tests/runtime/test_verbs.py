@@ -169,6 +169,22 @@ async def test_send_many_cancelled_in_the_middle_returns_the_count() -> None:
         assert await pull.receive_many() == [[b"%d" % number] for number in range(5)]
 
 
+async def test_send_many_in_the_middle_and_fail_after() -> None:
+    """As docs/cancellation.md says: no TooSlowError without a checkpoint behind the call."""
+    async with trizmq.Push(send_hwm=2, linger=0) as push:
+        push.connect(NOBODY)
+        with trio.fail_after(0.01) as scope:
+            assert await push.send_many([b"1", b"2", b"3"]) == 2
+        assert scope.cancel_called
+        assert not scope.cancelled_caught
+        push.send_hwm = 4
+        sent = -1
+        with pytest.raises(trio.TooSlowError), trio.fail_after(0.01):
+            sent = await push.send_many([b"1", b"2", b"3"])
+            await trio.lowlevel.checkpoint()
+        assert sent == 2
+
+
 async def test_send_many_cancelled_before_the_first_has_sent_nothing() -> None:
     async with trizmq.Push(send_hwm=1) as push, trizmq.Pull(receive_hwm=1) as pull:
         await meet(pull, push, "inproc://x")
@@ -222,6 +238,29 @@ async def test_recv_of_several_frames_loses_nothing(endpoint: str) -> None:
         assert pull.readable
         assert await pull.receive() == [b"a", b"b"]
         assert await pull.recv() == b"c"
+
+
+async def test_what_cannot_be_read_was_taken() -> None:
+    """The message is lost, as the docstrings say; the errors of texts and JSON hold it."""
+
+    def fail(frames: list[bytes]) -> None:
+        raise LookupError(frames)
+
+    async with trizmq.Push() as push, trizmq.Pull() as pull:
+        await meet(pull, push, "inproc://x")
+        await push.send_many([b"\xff", b"{bad", b"\xff\xfe\xfd", b"x", b"good"])
+        with pytest.raises(UnicodeDecodeError) as text:
+            await pull.recv_string()
+        assert text.value.object == b"\xff"
+        with pytest.raises(json.JSONDecodeError) as bad:
+            await pull.recv_json()
+        assert bad.value.doc == "{bad"
+        with pytest.raises(UnicodeDecodeError) as text:
+            await pull.recv_json()
+        assert text.value.object == b"\xff\xfe\xfd"
+        with pytest.raises(LookupError):
+            await pull.recv_serialized(fail)
+        assert await pull.receive() == [b"good"]
 
 
 async def test_recv_of_several_frames_on_rep_and_router() -> None:

@@ -40,6 +40,12 @@ async def test_keeps_what_every_transport_promises(path: Path) -> None:
     await check_transport(f"ipc://{path}")
 
 
+@pytest.mark.deadline(40)
+async def test_chosen_paths_keep_what_every_transport_promises() -> None:
+    """But for what takes a path that stays: the folder is made for one socket."""
+    await check_transport("ipc://*")
+
+
 @linux
 async def test_abstract_names_keep_what_every_transport_promises() -> None:
     await check_transport(f"ipc://@trizmq-check-{os.getpid()}")

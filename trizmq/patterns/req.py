@@ -210,7 +210,7 @@ class Req(Balancing):
             self._lost = False
             raise PeerLostError(
                 "the peer that was asked disconnected before it replied; it may have carried the request out or not: "
-                "send() again if that does no harm"
+                "ask again if that does no harm"
             )
         raise StateError("no request is under way: send() one before receive()")
 

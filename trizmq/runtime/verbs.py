@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar, cast
 import trio
 from trio.abc import AsyncResource as AsyncResource
 
-from ..errors import MultipartError, tell_queued
+from ..errors import MultipartError, in_short, tell_queued
 from ..events import PeerInfo
 from ..messages import Packed, Sendable, pack, unpack
 from .checkpoints import checkpoint, checkpoint_if_cancelled, enable_ki_protection
@@ -81,7 +81,7 @@ class SendVerbs(trio.abc.SendChannel[Sendable]):
 
         Returns the number of messages queued. That is all of them, unless the call was cancelled in the middle: then it
         returns how many were queued so far, and the next checkpoint raises ``Cancelled``. Cancelled before the first:
-        nothing was queued.
+        nothing was queued. So ``fail_after`` raises nothing if its scope ends with the call: look at the number.
 
         Raises what :meth:`send` raises. Where it does so in the middle, those before are queued: a note on the exception says
         how many, and HostUnreachable and StateError have the number as ``queued``.
@@ -125,7 +125,7 @@ class SendVerbs(trio.abc.SendChannel[Sendable]):
     async def send_string(self, text: str, encoding: str = "utf-8") -> None:
         """Send a text as a message of one frame."""
         if not isinstance(text, str):
-            raise TypeError(f"send_string() takes a str, not {type(text).__name__}; use send() for bytes")
+            raise TypeError(f"send_string() takes a str, not {in_short(text)}; use send() for bytes")
         await self.send(text.encode(encoding))
 
     async def send_json(self, value: object, **dumps_options: Any) -> None:
@@ -272,13 +272,13 @@ class ReceiveVerbs(trio.abc.ReceiveChannel[list[bytes]]):
         return (await self.recv()).decode(encoding)
 
     async def recv_json(self, **loads_options: Any) -> Any:
-        """Receive a message of one frame as JSON; keywords go to :func:`json.loads`."""
+        """Receive one frame as JSON; keywords go to :func:`json.loads`. A frame that is none is lost: the error holds it."""
         import json
 
         return json.loads(await self.recv(), **loads_options)
 
     async def recv_serialized(self, deserialize: Callable[[list[bytes]], T]) -> T:
-        """Receive a message and return ``deserialize(frames)``."""
+        """Receive a message and return ``deserialize(frames)``. If that raises, the message is lost but for the error."""
         return deserialize(await self.receive())
 
     def __aiter__(self: T) -> T:
@@ -339,7 +339,7 @@ def encode_topic(topic: bytes | str) -> bytes:
         return topic.encode()
     if isinstance(topic, (bytes, bytearray, memoryview)):
         return bytes(topic)
-    raise TypeError(f"a topic is bytes or str, not {type(topic).__name__}")
+    raise TypeError(f"a topic is bytes or str, not {in_short(topic)}")
 
 
 def peer_count(n: object) -> int:
