@@ -32,7 +32,9 @@ class Context:
                 ...
 
     Leaving the ``async with`` closes the sockets that are still open, side by side, each with its own linger; left by an
-    exception or cancelled, it closes them at once. A socket made without a context uses its Trio run's default one.
+    exception or cancelled, it closes them at once. What closed sockets have sent over inproc to names that nobody has bound
+    is lost then, counted by them as ``LINGER``, with a warning in the log. A socket made without a context uses its Trio
+    run's default one, which ends with the run.
 
     Args:
         defaults: options by name, for every socket of this context that has such an option and does not set it itself.
@@ -75,7 +77,7 @@ class Context:
     async def aclose(self) -> None:
         """Close the sockets that are open, side by side, each with its own linger. Cancelled: at once."""
         self._closed = True
-        await close_all(list(self._home.open_cores), forcefully=False)
+        await self._close_all(forcefully=False)
 
     async def __aenter__(self) -> Self:
         if self._entered:
@@ -85,7 +87,13 @@ class Context:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: object, traceback: object) -> None:
         self._closed = True
-        await close_all(list(self._home.open_cores), forcefully=kind is not None)
+        await self._close_all(forcefully=kind is not None)
+
+    async def _close_all(self, *, forcefully: bool) -> None:
+        try:
+            await close_all(list(self._home.open_cores), forcefully=forcefully)
+        finally:
+            self._home.leftovers.end()
 
 
 async def _ask_handler(request: AuthenticationRequest) -> Decision:
@@ -96,7 +104,7 @@ async def _ask_handler(request: AuthenticationRequest) -> Decision:
 
 def _make_default() -> Context:
     context = Context()
-    context._entered = True
+    context._entered = context._home.leftovers.until_run_ends = True
     return context
 
 

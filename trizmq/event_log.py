@@ -31,8 +31,8 @@ _WARNINGS = (
     DropsEnded,
     HandshakeFailed,
 )
-# Drops that are asked for, or the other side of a message that somebody gave up.
-_ORDINARY = {DropReason.CONFLATED, DropReason.UNSUBSCRIBED, DropReason.STALE_REPLY}
+# Drops that are asked for, the other side of a message that somebody gave up, and what is left unread at a close.
+_ORDINARY = {DropReason.CONFLATED, DropReason.UNSUBSCRIBED, DropReason.STALE_REPLY, DropReason.UNREAD}
 
 
 async def log_events(

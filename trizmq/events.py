@@ -36,7 +36,8 @@ class DropReason(enum.Enum):
     )
     UNROUTABLE = "unroutable"  #: no peer of a ROUTER or REP has that routing id, or it has gone
     CONFLATED = "conflated"  #: replaced by a newer message (``conflate``)
-    LINGER = "linger"  #: still queued when the socket or its endpoint was closed
+    #: still queued when the socket or its endpoint was closed, or over inproc when nobody had bound the name to the end
+    LINGER = "linger"
     #: several connections in a row ended in the middle of it; it is perhaps larger than the peer allows
     CUT_SHORT = "cut_short"
     PEER_GONE = "peer_gone"  #: queued for a peer that disconnected and does not come back to this queue
@@ -45,6 +46,7 @@ class DropReason(enum.Enum):
     UNSUBSCRIBED = "unsubscribed"  #: matched no subscription of a SUB when it was to be read
     #: the socket type reads nothing from this peer (PUB, PUSH), or this side has closed the connection (STREAM)
     UNEXPECTED = "unexpected"
+    UNREAD = "unread"  #: received, and not taken by the application before the socket was closed
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)

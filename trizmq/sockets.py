@@ -174,7 +174,10 @@ class Socket(SocketOptions, AsyncResource):
         await core.wait_until(lambda: core.connected_peers >= n)
 
     async def wait_drained(self) -> None:
-        """Wait until nothing is queued for any peer: all of it is with the operating system, or with the inproc peer."""
+        """Wait until nothing is queued for any peer: all of it is with the operating system, or with the inproc peer.
+
+        Over ``inproc`` that takes somebody who has bound the name.
+        """
         core = self._core
         await core.wait_until(lambda: core.drained)
 
@@ -223,7 +226,8 @@ class Socket(SocketOptions, AsyncResource):
     def linger_report(self) -> LingerReport | None:
         """What closing the socket has waited for, for how long, and what was discarded; None until it is closed.
 
-        Messages over ``inproc`` are not waited for: they are the other side's, or are left for who binds the name.
+        Messages over ``inproc`` are not waited for: they are the other side's, or are left for who binds the name. Here are
+        only those that could not be left.
         """
         return self._core.linger_report
 

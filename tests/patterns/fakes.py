@@ -85,17 +85,25 @@ class FakeInlet:
 
     messages: list[Packed] = field(default_factory=list)
     taken: int = 0  # taken and not released
-    on_push: Callable[[], None] = lambda: None
+    on_note: Callable[[], None] = lambda: None
+    put: int = 0  # how many were put in before those that wait
+    noted: list[int] = field(default_factory=list)  # which of all were put in by the pattern itself
 
-    def push(self, message: Packed) -> None:
+    def note(self, message: Packed) -> None:
         self.messages.append(message)
-        self.on_push()
+        self.noted.append(self.put + len(self.messages) - 1)
+        self.on_note()
+
+    def own(self, count: int) -> int:
+        first = self.put + len(self.messages) - count
+        return sum(at >= first for at in self.noted)
 
     def take(self) -> list[Packed] | None:
         if not self.messages:
             return None
         batch, self.messages = self.messages, []
         self.taken += len(batch)
+        self.put += len(batch)
         return batch
 
     def release(self, count: int) -> None:

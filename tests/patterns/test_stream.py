@@ -22,7 +22,7 @@ class StreamRig(Rig[Stream]):
 
     def arrive(self, peer: FakePeer) -> FakePeer:
         """A connection is made."""
-        peer.inlet.on_push = lambda: self.pattern.arrived(peer)
+        peer.inlet.on_note = lambda: self.pattern.arrived(peer)
 
         def close() -> None:
             self.closed.append(peer)
@@ -145,7 +145,7 @@ def test_a_notice_that_is_discarded_is_no_loss(rig: StreamRig) -> None:
 def test_a_connecting_peer_keeps_its_id_and_its_queue(rig: StreamRig) -> None:
     rig.pattern._made._next = 7
     peer = rig.connecting()
-    peer.inlet.on_push = lambda: rig.pattern.arrived(peer)
+    peer.inlet.on_note = lambda: rig.pattern.arrived(peer)
     assert peer.routing_id == numbered(7)[0], "it can be sent to before it is connected"
     assert rig.send([*numbered(7), b"early"]) == [True]
     rig.connect(peer)

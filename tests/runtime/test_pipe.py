@@ -451,12 +451,34 @@ def test_notices_are_not_counted_as_put() -> None:
     assert (pipe.queued, pipe.total) == (0, 1)
 
 
+def test_which_of_those_that_wait_are_notices() -> None:
+    pipe = Pipe(0)
+    pipe.put(b"1")
+    pipe.note(b"first", first=True)
+    pipe.note(b"notice")
+    withdrawn = bytes([2, 2])
+    pipe.put(withdrawn)
+    pipe.put(b"3")
+    assert [pipe.own(count) for count in range(6)] == [0, 0, 0, 1, 1, 2]
+    assert pipe.withdraw(withdrawn)
+    assert [pipe.own(count) for count in range(5)] == [0, 0, 1, 1, 2]
+    assert pipe.take() == [b"first", b"1", b"notice", b"3"]
+    pipe.release(4)
+    pipe.put(b"4")
+    assert pipe.own(1) == 0
+    pipe.note(b"last")
+    assert [pipe.own(count) for count in range(3)] == [0, 1, 1]
+
+
 def test_a_notice_is_the_newest_where_only_that_is_kept() -> None:
     pipe = Pipe(2)
     pipe.conflate(lambda count: None)
     pipe.put(b"1")
     pipe.note(b"notice")
-    assert pipe.take() == [b"notice"]
+    assert pipe.own(1) == 1
+    pipe.put(b"2")
+    assert pipe.own(1) == 0
+    assert pipe.take() == [b"2"]
 
 
 # ---- held back

@@ -63,3 +63,15 @@ def test_the_table_of_names() -> None:
     names.unbind("a")
     names.unbind("a")
     assert names.bind("a", "other") == []
+
+
+def test_who_waits() -> None:
+    names: InprocNames[str, str] = InprocNames()
+    assert not names.waiting("a")
+    names.wait("a", "first")
+    names.wait("b", "other")
+    names.wait("a", "second")
+    assert list(names.waiting("a")) == ["first", "second"]
+    assert names.forget_all() == ["first", "second", "other"]
+    assert names.forget_all() == []
+    assert not names.waiting("a")

@@ -58,8 +58,11 @@ class Outlet(Protocol):
 class Inlet(Protocol):
     """The reading end of a pipe, from one peer."""
 
-    def push(self, message: Packed) -> None:
+    def note(self, message: Packed) -> None:
         """Append a message of our own, as if it had come from the peer now; ``arrived`` may follow at once."""
+
+    def own(self, count: int) -> int:
+        """How many of the last ``count`` messages are our own."""
 
     def take(self) -> list[Packed] | None:
         """All messages that have arrived, oldest first; the list is the caller's own. None where there are none."""
@@ -235,6 +238,12 @@ class Pattern:
 
     def writable(self, peer: Peer) -> None:
         """The peer's outlet, which was full, has room again."""
+
+    def end(self) -> None:
+        """The socket is closed, and nothing more arrives: drop what the application has not received (``UNREAD``).
+
+        What the socket has told itself is no loss: notices of connections and of subscriptions.
+        """
 
     def flush(self, *, write: bool = False) -> bool:
         """Put what was held back into the queues, before anybody looks at them; whether there was any.

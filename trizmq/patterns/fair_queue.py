@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeAlias
 
+from ..events import DropReason
 from ..messages import Packed, Run
-from .base import Peer
+from .base import Drop, Peer
 
 #: What becomes of a batch when it is taken from a peer's inlet: the messages to be received, oldest first.
 Admit: TypeAlias = Callable[[Peer, list[Packed]], list[Packed]]
@@ -138,6 +139,21 @@ class FairQueue:
         self._ready_changed()
         return batch
 
+    def give_up(self, drop: Drop) -> None:
+        """Nobody will receive any more: drop what waits, all but what the socket has told itself."""
+        unread: dict[Peer, int] = {}
+        ready = self._ready
+        while ready:
+            peer = ready[0]
+            if count := len(self.forget(peer)):
+                sender = self._owner if peer is self._put_back else peer
+                unread[sender] = unread.get(sender, 0) + count
+            else:
+                self._refill(peer)
+        for peer, count in unread.items():
+            if lost := count - peer.inbound.own(count):
+                drop(DropReason.UNREAD, peer, lost)
+
     def _refill(self, peer: Peer) -> None:
         """Take the next batch of the peer at the head, whose batch is used up; without one it leaves the queue."""
         self._give_credit(peer)
@@ -180,6 +196,12 @@ class _NoPipe:
 
     def push(self, message: Packed) -> None:
         pass
+
+    def note(self, message: Packed) -> None:
+        pass
+
+    def own(self, count: int) -> int:
+        return 0
 
     def withdraw(self, message: Packed) -> bool:
         return False

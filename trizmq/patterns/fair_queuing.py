@@ -21,6 +21,9 @@ class FairQueuing(Pattern):
     def unreceive(self, message: Packed) -> None:
         self.queue.unreceive(message)
 
+    def end(self) -> None:
+        self.queue.give_up(self.drop)
+
     @property
     def sender(self) -> Peer:
         return self.queue.last

@@ -11,7 +11,7 @@ from ..messages import Packed
 from ..options import PublisherOptions, XPubOptions
 from .base import Drop, Pattern, Peer
 from .held import Held
-from .subscriptions import SubscriptionIndex
+from .subscriptions import SUBSCRIBE_OR_CANCEL, SubscriptionIndex, is_subscription
 from .types import COMPATIBLE
 
 
@@ -98,7 +98,7 @@ class Pub(Pattern):
             kept = 0
             for message in batch:
                 if isinstance(message, bytes):
-                    if message[:1] in _SUBSCRIBE_OR_CANCEL:
+                    if message[:1] in SUBSCRIBE_OR_CANCEL:
                         changed |= not late and self._within_limits(peer, message) and self._apply(peer, message)
                     else:
                         kept += self._keep(peer, message)
@@ -106,7 +106,7 @@ class Pub(Pattern):
                 only_first = self.options.only_first_subscribe
                 rest: list[bytes] = []
                 for at, frame in enumerate(message):
-                    if frame[:1] in _SUBSCRIBE_OR_CANCEL and not (at and only_first):
+                    if frame[:1] in SUBSCRIBE_OR_CANCEL and not (at and only_first):
                         changed |= not late and self._within_limits(peer, frame) and self._apply(peer, frame)
                     else:
                         rest.append(frame)
@@ -217,12 +217,8 @@ class Pub(Pattern):
     def _must_wait(self, peers: Collection[Peer]) -> bool:
         """Whether one of these is full and ``send`` has to wait for that one (``xpub_nodrop``)."""
         if self.options.xpub_nodrop:
-            for peer in peers:
-                if not peer.outbound.has_room:
-                    self._full = peer
-                    return True
-            self._full = None
-        return False
+            self._full = next((peer for peer in peers if not peer.outbound.has_room), None)
+        return self.options.xpub_nodrop and self._full is not None
 
     def _send_specially(self, message: Packed, only: Peer | None = None) -> bool:
         """``send`` where an option says how; with ``only`` to no other peer than that."""
@@ -262,7 +258,6 @@ class Pub(Pattern):
 
 
 _NOBODY: dict[Peer, None] = {}
-_SUBSCRIBE_OR_CANCEL = frozenset({b"\1", b"\0"})
 _GONE = -1
 
 
@@ -392,6 +387,11 @@ class XPub(Pub):
             self._notify(b"\0" + topic, peer, _GONE)
         if self._last is peer:
             self._last = None
+
+    def end(self) -> None:
+        for message, peer, _ in self._pending:
+            if not is_subscription(message):
+                self.drop(DropReason.UNREAD, peer, 1)
 
     # ---- the verbs
 

@@ -43,6 +43,12 @@ class Rep(Pattern):
     def detach(self, peer: Peer) -> None:
         self.disconnected(peer)
 
+    def end(self) -> None:
+        if self._put_back is not None:
+            self._put_back = None
+            self.drop(DropReason.UNREAD, self._asker, 1)
+        self._queue.give_up(self.drop)
+
     def _admit(self, peer: Peer, batch: list[Packed]) -> list[Packed]:
         well_formed: list[Packed] = [message for message in batch if isinstance(message, list) and b"" in message[:-1]]
         if len(well_formed) < len(batch):

@@ -130,6 +130,11 @@ class Req(Balancing):
                     break
             inlet.release(len(batch))
 
+    def end(self) -> None:
+        if self._reply is not None:
+            self._reply = None
+            self.drop(DropReason.UNREAD, self._replier, 1)
+
     def _judge(self, peer: Peer, message: Packed) -> bool:
         """Keep the message if it is the reply that is due, else drop it. False: no REP could have sent it."""
         if isinstance(message, bytes):

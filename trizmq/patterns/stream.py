@@ -53,7 +53,7 @@ class Stream(FairQueuing):
 
     def _notify(self, peer: Peer) -> None:
         if self.options.stream_notify:
-            peer.inbound.push(b"")
+            peer.inbound.note(b"")
 
     def detach(self, peer: Peer) -> None:
         del self._peers[peer.routing_id]

@@ -8,7 +8,7 @@ from ..options import SocketOptions, SubscriberOptions, XSubOptions
 from .base import Drop, Peer
 from .fair_queue import Admit
 from .fair_queuing import FairQueuing
-from .subscriptions import Subscriptions
+from .subscriptions import Subscriptions, is_subscription
 from .types import COMPATIBLE
 
 
@@ -28,7 +28,7 @@ class Subscribing(FairQueuing):
     def connected(self, peer: Peer) -> None:
         self._publishers[peer] = None
         # what an earlier connection could not write is out of date: the topics of today follow
-        peer.outbound.discard(_is_subscription)
+        peer.outbound.discard(is_subscription)
         for topic in self.subscriptions:
             peer.outbound.push(b"\1" + topic)
 
@@ -138,7 +138,3 @@ class XSub(Subscribing):
     @property
     def can_send(self) -> bool:
         return True
-
-
-def _is_subscription(message: Packed) -> bool:
-    return isinstance(message, bytes) and message[:1] in (b"\0", b"\1")

@@ -12,6 +12,14 @@ from collections.abc import Callable, Collection, Iterator
 from ..messages import Packed
 from .base import Peer
 
+#: How the frames begin that subscribe to a topic, or cancel that.
+SUBSCRIBE_OR_CANCEL = frozenset({b"\1", b"\0"})
+
+
+def is_subscription(message: Packed) -> bool:
+    """Whether a message is nothing but a subscription or a cancellation."""
+    return isinstance(message, bytes) and message[:1] in SUBSCRIBE_OR_CANCEL
+
 
 class _Lengths:
     """The distinct lengths of the topics that exist, shortest first."""

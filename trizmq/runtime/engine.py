@@ -54,7 +54,6 @@ class Engine(Swept):
         "_connection",
         "_control",
         "_counters",
-        "_discarding",
         "_failure",
         "_full",
         "_given_up",
@@ -76,6 +75,7 @@ class Engine(Swept):
         "_room_event",
         "_sealed",
         "cut_short",
+        "discarded",
         "finished",
         "was_cut",
     )
@@ -119,7 +119,7 @@ class Engine(Swept):
         self.finished = False  # our side of the stream has ended
         self._full = False  # the reader waits for room and not for the peer
         self._given_up = ""  # why the connection is given up
-        self._discarding = False
+        self.discarded: int | None = None  # so many messages were thrown away; None: they are delivered
         self._failure: Exception | None = None  # what a receiver met that has read in the reader's place
 
     @property
@@ -205,7 +205,7 @@ class Engine(Swept):
 
     def discard(self) -> None:
         """Nobody will receive what comes from now on: read it, so that the peer can go on, and throw it away."""
-        self._discarding = True
+        self.discarded = self.discarded or 0
         if self._room_event is not None:
             self._room_event.set()
 
@@ -271,8 +271,8 @@ class Engine(Swept):
         """Pass on what was received, and answer commands; False: there is more than the pipe has room for."""
         connection = self._connection
         while True:
-            if self._discarding:
-                connection.next_batch(_MOST_AT_ONCE)
+            if self.discarded is not None:
+                self.discarded += len(connection.next_batch(_MOST_AT_ONCE))
             elif (room := inbound.room) > 0:
                 if batch := connection.next_batch(min(room, _MOST_AT_ONCE)):
                     self._counters.messages_received += len(batch)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..authentication import Authenticator
 from ..transports.inproc import InprocNames
 from .gate import Gate
+from .leftovers import Leftovers
 
 if TYPE_CHECKING:
     from .inproc import InprocBinding, InprocConnection
@@ -24,6 +25,7 @@ class SocketHome:
         #: Given from above, because asking takes a socket.
         self.ask_handler = ask_handler
         self.inproc_names: InprocNames[InprocBinding, InprocConnection] = InprocNames()
+        self.leftovers = Leftovers(self.inproc_names)
         self.open_cores: set[SocketCore] = set()
         self._numbers = count(1)
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ..errors import IncompatiblePeerError
-from ..events import BindFailed, Closed, EndpointInfo, EndpointState, Listening
+from ..events import BindFailed, Closed, DropReason, EndpointInfo, EndpointState, Listening
 from ..patterns.base import Refused
 from ..transports.inproc import InprocNames
 from ..wire.connection import PeerInfo
@@ -88,6 +88,7 @@ class InprocConnection:
         self._binding: InprocBinding | None = None
         self._other: Session | None = None
         self._closed = False
+        self._left = False  # the socket has ended, and what it has sent waits for a binder
 
     def _new_session(self) -> Session:
         return Session(self.core, self.endpoint, connecting=True, routing_id=self._routing_id, pair=self)
@@ -138,7 +139,7 @@ class InprocConnection:
             if isinstance(refusal, IncompatiblePeerError):
                 refusal.socket_type = self.core.pattern.name  # what the other side sees
             tell_failure(binding.core, self.endpoint, "", refusal)
-            if not self.core.closed:
+            if self._left or not self._closed:
                 self._names.wait(self._name, self)
 
     def _join(self, binding: InprocBinding) -> None:
@@ -174,6 +175,11 @@ class InprocConnection:
         if session.outbound.queued:
             other.arrived()
         if near.closed:  # it has left messages for a late binder
+            if self._left:
+                near.counters.messages_sent += session.outbound.total
+                near.counters.messages_received += session.inbound.total
+            if greeted := session.inbound.total:
+                near.drop(DropReason.UNREAD, session.peer, greeted)
             self.part(wait_again=False)
             return
         session.inbound.on_data, session.outbound.on_room = session.arrived, session.on_room
@@ -241,8 +247,7 @@ class InprocConnection:
         """``disconnect``."""
         self._closed = True
         self._names.forget(self._name, self)
-        if self._binding is not None:
-            self._session.retire()
+        self._session.retire()
         self.part(wait_again=False)
         self._session.end()
         self.core.endpoints.ended(self)
@@ -253,12 +258,29 @@ class InprocConnection:
         self._closed = True
         if self._binding is not None:
             self.part(wait_again=False)
-        elif self._session.outbound.queued:
-            self._session.hand_over()
+        elif self.core.leaves and self._session.outbound.queued and self.core.home.leftovers.has_room(self._name):
+            self._left = True
+            self._session.hand_over(joined=False)
+            self.core.home.leftovers.watch()
         else:
             self._names.forget(self._name, self)
             self._session.end()
         self.core.tell(Closed(self.endpoint))
+
+    @property
+    def left(self) -> int:
+        """How many messages the socket, which has ended, has left for whoever binds the name."""
+        return self._session.outbound.queued if self._left else 0
+
+    def lose(self) -> int:
+        """Nobody will bind the name any more; returns how many messages were left for it."""
+        count, outbound = self.left, self._session.outbound
+        self._left = False
+        if count:
+            outbound.take()
+            outbound.release(count)
+            self.core.drop(DropReason.LINGER, self._session.peer, count)
+        return count
 
 
 def _introduction(core: SocketCore) -> PeerInfo:

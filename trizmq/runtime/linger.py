@@ -29,13 +29,15 @@ class Closing:
         self._name = core.name
         self._drops = core.drops.drops
         self._forcefully = forcefully
+        #: Nothing has cut it short: what is queued for names that nobody has bound may be left there.
+        self.orderly = False
         self._limit = 0.0 if forcefully else core.options.linger
         self._began = trio.current_time()
         self._discarded = self._drops.get(DropReason.LINGER, 0)
-        # what is queued over inproc is the other side's, or is left for it
-        sessions = sorted((one for one in core.sessions if one.pair is None), key=lambda one: one.id)
-        waiting = [(one.peer, one.snapshot()) for one in sessions]
-        self._waiting = [(peer, info, _lingered(peer)) for peer, info in waiting if info.outbound]
+        # what is queued over inproc is the other side's, or is left for it if it can be
+        sessions = sorted((one for one in core.sessions if not one.drained or one.pair is None), key=lambda one: one.id)
+        waiting = [(one, one.snapshot()) for one in sessions]
+        self._waiting = [(one, info, _lingered(one.peer)) for one, info in waiting if info.outbound]
 
     def report(self) -> LingerReport:
         """The close is over: what came of it, which the log tells too where anything was lost."""
@@ -44,8 +46,9 @@ class Closing:
             # whoever leaves by an exception or by Ctrl-C knows that it is abrupt
             level = logging.INFO if self._forcefully else logging.WARNING
             _log.log(level, "%s: closed with %d messages unsent, they are discarded", self._name, discarded)
-        unsent = tuple(Unsent(info, _lingered(peer) - before) for peer, info, before in self._waiting)
-        return LingerReport(trio.current_time() - self._began, self._limit, unsent, discarded)
+        unsent = [(one, Unsent(info, _lingered(one.peer) - before)) for one, info, before in self._waiting]
+        told = tuple(what for one, what in unsent if one.pair is None or what.discarded)
+        return LingerReport(trio.current_time() - self._began, self._limit, told, discarded)
 
 
 def _lingered(peer: Peer) -> int:
@@ -54,7 +57,7 @@ def _lingered(peer: Peer) -> int:
 
 async def linger(core: SocketCore) -> None:
     """Drain all sessions of a closing socket; say what is waited for when it takes long."""
-    sessions = list(core.sessions)
+    sessions = [session for session in core.sessions if session.pair is None]
     with trio.move_on_after(_SILENT_WAIT) as silent:
         await drain(core, sessions)
     if silent.cancelled_caught:

@@ -84,7 +84,7 @@ class DropLedger:
     def peer_came(self) -> None:
         """A handshake was completed."""
         for reason in list(self._spells):
-            self._end(reason, None, self._spells, self.drops)
+            self.end(reason)
 
     def peer_went(self, peer: Peer) -> None:
         """The relation to a peer is over. What it has sent may still be dropped; that concerns no peer any more."""
@@ -92,6 +92,11 @@ class DropLedger:
             for reason in list(peer.spells):
                 self._end(reason, peer, peer.spells, peer.drops)
         peer.spells = None
+
+    def end(self, reason: DropReason) -> None:
+        """End the spell that concerns no peer, if there is one."""
+        if reason in self._spells:
+            self._end(reason, None, self._spells, self.drops)
 
     def _end(
         self, reason: DropReason, peer: Peer | None, spells: dict[DropReason, int], drops: dict[DropReason, int]

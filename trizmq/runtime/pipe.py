@@ -47,6 +47,7 @@ class Pipe:
         "_lowered",
         "_most",
         "_noted",
+        "_notes",
         "_open",
         "_receive_channel",
         "_send_channel",
@@ -71,6 +72,7 @@ class Pipe:
         self._lowered = 0  # by how much ``_limit`` and ``_most`` are then lower
         self._starved = False
         self._noted = 0  # how many messages the reading side has put itself
+        self._notes: tuple[int, ...] = ()  # those of them that wait: how many messages there were before each
         self._greeted = -1  # what ``released`` was when a greeting was put in front
         #: The open batch is not in the channel: its reader is at hand, or it is held back.
         self.by_hand = False
@@ -159,12 +161,14 @@ class Pipe:
     def note(self, message: Packed, *, first: bool = False) -> None:
         """Append a message that the reading side makes itself, or put it in front; the writing side has not sent it."""
         self._noted += 1
+        waiting = [at + first for at in self._notes if at >= self.released]
         if self.on_replaced is not None:
             self._replace(message)
         elif first:
             self.push_first(message)
         else:
             self.push(message)
+        self._notes = (*waiting, self.released if first else self.released + self.queued - 1)
 
     def greet(self, message: Packed) -> None:
         """Put the message in front that a new connection begins with, in place of that which an earlier one never sent.
@@ -251,6 +255,7 @@ class Pipe:
     def _replace(self, message: Packed) -> bool:
         if self._open:
             self._open[-1] = message
+            self._notes = ()
             self._count_replaced(1)
         elif self._open is not None:
             self._open.append(message)
@@ -267,6 +272,8 @@ class Pipe:
         batch = self._open or []
         for at, waiting in enumerate(batch):
             if waiting is message:
+                place = self.released + self.queued - len(batch) + at
+                self._notes = tuple(note + (note < place) for note in self._notes)
                 del batch[at]
                 if self._bytes is not None:
                     self._bytes.lose(message)
@@ -396,6 +403,11 @@ class Pipe:
     def total(self) -> int:
         """How many messages the writing side has put so far."""
         return self.released + self.queued - self._noted
+
+    def own(self, count: int) -> int:
+        """How many of the last ``count`` messages the reading side has put itself."""
+        first = self.released + self.queued - count
+        return sum(at >= first for at in self._notes)
 
     def set_limit(self, limit: int) -> None:
         """Change the limit. What is queued stays; a smaller limit holds for what comes."""

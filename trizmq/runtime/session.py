@@ -18,12 +18,7 @@ import trio
 
 from ..authentication import Allow, Decision, Deny, Security
 from ..errors import RemoteProtocolError
-from ..events import (
-    Disconnected,
-    DropReason,
-    HandshakeSucceeded,
-    PeerInfo,
-)
+from ..events import Disconnected, DropReason, HandshakeSucceeded, PeerInfo
 from ..messages import Packed
 from ..patterns.base import Peer, Refused
 from ..transports.base import Link
@@ -36,6 +31,7 @@ from .engine import Engine
 from .handshake import explain, send_away, shake_hands, tell_failure
 from .linger import drain
 from .pipe import Pipe
+from .unread import count_discarded
 
 if TYPE_CHECKING:
     from .inproc import InprocConnection
@@ -280,8 +276,8 @@ class Session:
 
     @property
     def drained(self) -> bool:
-        """Whether nothing is queued for this peer any more. Over inproc what is queued is the other side's."""
-        if self.pair is not None:
+        """Whether nothing is queued for this peer any more. Over inproc it is with the other side, if there is one."""
+        if self.pair is not None and self.peer.connected:
             return True
         self._core.pattern.flush()
         return self.engine.drained if self.engine is not None else not self.outbound.queued
@@ -342,6 +338,7 @@ class Session:
             self.cut_short = None if engine.was_cut else engine.cut_short
             if shaken:
                 self._heard = engine.heard
+                count_discarded(core, self, engine.discarded or 0)
                 self.tell_disconnected(cause)
                 if not self.retired:
                     core.pattern.ended(self.peer)

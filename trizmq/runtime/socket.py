@@ -30,7 +30,7 @@ from ..transports import transports_here
 from ..wire.connection import WireConfig
 from .admission import Admission
 from .burst import Burst
-from .checkpoints import checkpoint, enable_ki_protection
+from .checkpoints import checkpoint, checkpoint_if_cancelled, enable_ki_protection
 from .endpoint_table import EndpointTable
 from .gate import Gate
 from .heart import Heart, Heartbeat
@@ -43,6 +43,7 @@ from .pipe import Pipe
 from .securing import WireSecurity, in_force
 from .session import Session
 from .sweep import Sweep
+from .unread import count_unread
 from .waiting import Waiting
 
 _log = logging.getLogger("trizmq")
@@ -146,6 +147,12 @@ class SocketCore(Waiting):
         self.endpoints.end_inproc()
         for connection in list(self.inproc_joined):
             connection.part(wait_again=True)
+        count_unread(self)
+
+    @property
+    def leaves(self) -> bool:
+        """Whether what is queued over inproc may be left for whoever binds the name: it ends by a close and nothing else."""
+        return self._closing is not None and self._closing.orderly and self._bug is None
 
     def start(self, function: Callable[..., Awaitable[object]], *args: object, name: str) -> None:
         """Start a background task. What it raises unexpectedly ends the socket. No task is started once that has ended."""
@@ -240,8 +247,10 @@ class SocketCore(Waiting):
         self._closing = self._closing or Closing(self, forcefully)
         try:
             if not forcefully:
+                await checkpoint_if_cancelled()
                 with trio.move_on_after(self.options.linger):
                     await linger(self)
+                self._closing.orderly = True
         finally:
             self._scope.cancel()
             await self._wait_finished()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 Binder = TypeVar("Binder")
@@ -42,6 +43,15 @@ class InprocNames(Generic[Binder, Connector]):
     def take_waiting(self, name: str) -> list[Connector]:
         """The connectors that wait for a name, which they do no more."""
         return self._waiting.pop(name, [])
+
+    def waiting(self, name: str) -> Sequence[Connector]:
+        """The connectors that wait for a name."""
+        return self._waiting.get(name, ())
+
+    def forget_all(self) -> list[Connector]:
+        """The connectors that wait for any name, which they do no more."""
+        waiting, self._waiting = self._waiting, {}
+        return [connector for several in waiting.values() for connector in several]
 
     def forget(self, name: str, connector: Connector) -> None:
         """Stop waiting."""
