@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -82,6 +83,46 @@ async def test_disconnect_loses_nothing_although_input_is_unread() -> None:
         assert received > 1, "what the peer had sent stays readable"
         assert [type(event) for event in told[-2:]] == [trizmq.Disconnected, trizmq.Closed]
         assert told[-2].cause == "closed by this side"
+
+
+@pytest.mark.parametrize("count", [3, 200, 5000])
+async def test_what_is_here_when_we_disconnect_stays_readable(count: int) -> None:
+    """Also what is read and has no room in the queue yet."""
+    async with trizmq.Push() as push, trizmq.Pull(receive_hwm=2) as pull:
+        await meet(push, pull)
+        await push.send_many([b"x"] * count)
+        await push.wait_drained()
+        await pull.wait_readable()
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        (endpoint,) = pull.endpoints()
+        pull.disconnect(endpoint.endpoint)
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        for _ in range(count):
+            assert await pull.recv() == b"x"
+        await until(lambda: not pull.endpoints())
+
+
+async def test_no_connection_follows_a_disconnect() -> None:
+    """With ``immediate`` the relation ends with the first write that fails, while there is still something to be read."""
+    async with (
+        raw_listener() as listener,
+        trizmq.Dealer(immediate=True, receive_hwm=2, reconnect_interval=0.001) as dealer,
+        dealer.events() as events,
+    ):
+        dealer.connect(listener.endpoint)
+        peer = await listener.accept()
+        await peer.shake_hands("ROUTER")
+        await dealer.wait_connected()
+        await peer.stream.send_all(message(bytes(10_000)) * 11)
+        await peer.stream.aclose()
+        while dealer.writable:
+            with contextlib.suppress(trio.WouldBlock):
+                dealer.send_nowait(b"x")
+            await trio.testing.wait_all_tasks_blocked(0.001)
+        dealer.disconnect(listener.endpoint)
+        for _ in range(11):
+            await dealer.recv()
+        assert await kinds_until_closed(events) == ["Connected", "HandshakeSucceeded", "Disconnected", "Closed"]
 
 
 async def until_closed(events: trizmq.EventWatcher) -> AsyncIterator[Any]:

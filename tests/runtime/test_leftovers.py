@@ -15,7 +15,7 @@ import trizmq
 from trizmq import DropReason
 from trizmq.runtime.leftovers import MOST_LEFT
 
-from .helpers import run_alone, start, until
+from .helpers import NOBODY, run_alone, start, until
 
 pytestmark = pytest.mark.deadline(20)
 
@@ -101,6 +101,22 @@ def test_so_does_the_end_of_the_run() -> None:
         "{'LINGER': 1}\n{'LINGER': 10}\n"
     )
     assert run_alone(program) == once * 2
+
+
+async def test_a_socket_that_is_still_closing_when_the_context_ends(nursery: trio.Nursery) -> None:
+    """It cannot leave anything any more."""
+    async with trizmq.Context() as context:
+        push = context.socket(trizmq.Push, linger=0.05)
+        await push.__aenter__()
+        push.connect(NAME)
+        await push.send(b"x")
+        push.connect(NOBODY)
+        await push.send_many([b"y", b"z"])
+        closing = await start(nursery, push.aclose)
+        assert not closing.done
+    await until(lambda: closing.done)
+    assert push.statistics().drops == {DropReason.LINGER: 3}
+    assert push.statistics().messages_sent == 0
 
 
 async def test_nothing_is_told_where_nothing_is_lost(caplog: pytest.LogCaptureFixture) -> None:

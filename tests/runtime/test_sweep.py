@@ -21,15 +21,20 @@ PEERS = 20
 each_stream = pytest.mark.parametrize("endpoint", STREAMS.values(), ids=STREAMS)
 
 
+def begin_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages are held back from the second batch on, however slow this machine is, and go out in time only."""
+    monkeypatch.setattr(sweep, "_MANY", 2)
+    monkeypatch.setattr(sweep, "_QUICK", 1000.0)
+    monkeypatch.setattr(sweep, "_SLOW", 1000.0)
+    monkeypatch.setattr(sweep, "_ENOUGH", 1_000_000)
+
+
 @pytest.fixture(params=["at once", "as it is", "for ever"])
 def patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """How long messages are held back while more follow; but for the second, holding begins with the second batch."""
     if request.param != "as it is":
-        monkeypatch.setattr(sweep, "_MANY", 2)
-        monkeypatch.setattr(sweep, "_QUICK", 1000.0)
-        monkeypatch.setattr(sweep, "_SLOW", 1000.0)
+        begin_at_once(monkeypatch)
         monkeypatch.setattr(sweep, "_PATIENCE", 0.0 if request.param == "at once" else 1000.0)
-        monkeypatch.setattr(sweep, "_ENOUGH", 1_000_000)
     return str(request.param)
 
 
@@ -129,8 +134,8 @@ async def test_what_is_enough_waits_no_longer(monkeypatch: pytest.MonkeyPatch) -
 
 async def test_each_peer_stands_in_the_queue_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many of its batches were written meanwhile, because its queue was full."""
+    begin_at_once(monkeypatch)
     monkeypatch.setattr(sweep, "_PATIENCE", 1000.0)
-    monkeypatch.setattr(sweep, "_SLOW", 1000.0)
     async with trizmq.Push(send_hwm=1) as push, pulls(push, "tcp://127.0.0.1:*"):
         for _ in range(100):
             for _ in range(PEERS):
@@ -247,8 +252,8 @@ async def test_who_waits_for_answers_gets_them(under_way: int, patience: str) ->
 
 async def test_one_who_waits_is_answered_while_others_only_listen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The server never pauses, so only the answer that is due is written."""
+    begin_at_once(monkeypatch)
     monkeypatch.setattr(sweep, "_PATIENCE", 1000.0)
-    monkeypatch.setattr(sweep, "_SLOW", 1000.0)
     async with trizmq.Router() as router, AsyncExitStack() as stack:
         bound = await router.bind("tcp://127.0.0.1:*")
         for number in range(PEERS):

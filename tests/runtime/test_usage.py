@@ -332,6 +332,7 @@ class _Mute:
         {1: "y" * 10**6},
         [bytes(10**6)] * 10**5,
         _Mute(),
+        type("deque", (), {})(),
     ],
     ids=lambda value: type(value).__name__,
 )

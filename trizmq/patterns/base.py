@@ -236,6 +236,9 @@ class Pattern:
     def arrived(self, peer: Peer) -> None:
         """The peer's inlet, which was empty, holds messages now."""
 
+    def cut_short(self, peer: Peer, message: Packed) -> None:
+        """A message that was queued for the peer is dropped, because it did not take it (``CUT_SHORT``)."""
+
     def writable(self, peer: Peer) -> None:
         """The peer's outlet, which was full, has room again."""
 

@@ -119,6 +119,16 @@ class Req(Balancing):
         self._avoided.pop(peer, None)
         super().detach(peer)
 
+    def cut_short(self, peer: Peer, message: Packed) -> None:
+        if peer is self._asked and message is self._request:
+            self._asked = None
+            self._lost = True
+        elif owed := self._owed.get(peer, 0):
+            if owed > 1:
+                self._owed[peer] = owed - 1
+            else:
+                self._forgive(peer)
+
     def arrived(self, peer: Peer) -> None:
         inlet = peer.inbound
         while (batch := inlet.take()) is not None:

@@ -70,11 +70,12 @@ class Connector:
             with self._scope:
                 while True:
                     self._attempts += 1
-                    before = self._moved
+                    out, into = session.outbound.released, session.inbound.total
                     ended, cause = await self._connect_once()
                     self._last_error = cause
+                    wrote = not core.pattern.restates and session.outbound.released - out > session.said
                     if ended is ReconnectStop.AFTER_DISCONNECT:
-                        self._give_up_what_is_not_taken()
+                        self._give_up_what_is_not_taken(wrote)
                     if (core.closed or session.retired) and session.drained:
                         return
                     if session.closing and ended is ReconnectStop.AFTER_DISCONNECT:
@@ -85,7 +86,9 @@ class Connector:
                     if ended & core.options.reconnect_stop:
                         core.tell(ConnectStopped(self.endpoint, cause=cause))
                         return
-                    if ended is ReconnectStop.AFTER_DISCONNECT and (self._moved != before or self._has_held):
+                    if ended is ReconnectStop.AFTER_DISCONNECT and (
+                        wrote or session.inbound.total != into or self._has_held
+                    ):
                         delay = core.options.reconnect_interval
                     wait = delay * random.uniform(0.5, 1.5)
                     core.tell(ConnectRetried(self.endpoint, delay=wait, cause=cause))
@@ -122,22 +125,16 @@ class Connector:
         return ReconnectStop.AFTER_DISCONNECT if shaken else ReconnectStop.HANDSHAKE_FAILED, cause
 
     @property
-    def _moved(self) -> tuple[int, int]:
-        """Changes when messages go either way."""
-        session = self.session
-        return 0 if self._core.pattern.restates else session.outbound.released, session.inbound.total
-
-    @property
     def _has_held(self) -> bool:
         """Whether the last connection has lived for a while."""
         since = self.session.since
         return since is not None and trio.current_time() - since >= _HELD
 
-    def _give_up_what_is_not_taken(self) -> None:
+    def _give_up_what_is_not_taken(self, wrote: bool) -> None:
         """A connection has ended: if it was again in the middle of the same message, and that often enough, drop it."""
         session, core = self.session, self._core
         message = session.cut_short
-        self._cuts = self._cuts + 1 if message is self._cut_short else 1
+        self._cuts = self._cuts + 1 if message is self._cut_short and not wrote else 1
         self._cut_short = message
         if message is None or self._cuts < _MOST_CUTS or not session.outbound.withdraw(message):
             return
@@ -149,7 +146,9 @@ class Connector:
             "Does the peer limit the size of messages (max_message_size)?",
             *(core.name, size, self.endpoint, _MOST_CUTS),
         )
+        core.pattern.cut_short(session.peer, message)
         session.outbound.release(0)  # there may be room again
+        core.peers_changed()  # also for who waits for an answer, or until all is written
 
     async def _tell_delay(self, scope: trio.CancelScope) -> None:
         with scope:

@@ -211,7 +211,7 @@ class Engine(Swept):
 
     def cut_if_delivered(self) -> None:
         """After ``finish``: end the connection if the peer's system has everything, and ours holds nothing of the peer's."""
-        if self._link.flushed:
+        if self._link.flushed and (self.discarded is not None or not self._connection.has_input):
             self.cut()
 
     def beat(self, now: float) -> None:

@@ -88,7 +88,7 @@ class InprocConnection:
         self._binding: InprocBinding | None = None
         self._other: Session | None = None
         self._closed = False
-        self._left = False  # the socket has ended, and what it has sent waits for a binder
+        self._left = 0  # so many messages of the socket, which has ended, wait for a binder
 
     def _new_session(self) -> Session:
         return Session(self.core, self.endpoint, connecting=True, routing_id=self._routing_id, pair=self)
@@ -176,6 +176,7 @@ class InprocConnection:
             other.arrived()
         if near.closed:  # it has left messages for a late binder
             if self._left:
+                near.home.leftovers.taken(self._name, self._left)
                 near.counters.messages_sent += session.outbound.total
                 near.counters.messages_received += session.inbound.total
             if greeted := session.inbound.total:
@@ -259,23 +260,18 @@ class InprocConnection:
         if self._binding is not None:
             self.part(wait_again=False)
         elif self.core.leaves and self._session.outbound.queued and self.core.home.leftovers.has_room(self._name):
-            self._left = True
+            self._left = self._session.outbound.queued
             self._session.hand_over(joined=False)
-            self.core.home.leftovers.watch()
+            self.core.home.leftovers.leave(self._name, self._left)
         else:
             self._names.forget(self._name, self)
             self._session.end()
         self.core.tell(Closed(self.endpoint))
 
-    @property
-    def left(self) -> int:
-        """How many messages the socket, which has ended, has left for whoever binds the name."""
-        return self._session.outbound.queued if self._left else 0
-
     def lose(self) -> int:
         """Nobody will bind the name any more; returns how many messages were left for it."""
-        count, outbound = self.left, self._session.outbound
-        self._left = False
+        count, outbound = self._left, self._session.outbound
+        self._left = 0
         if count:
             outbound.take()
             outbound.release(count)

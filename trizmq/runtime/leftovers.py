@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import trio
@@ -24,19 +25,27 @@ class Leftovers:
 
     def __init__(self, names: InprocNames[InprocBinding, InprocConnection]) -> None:
         self._names = names
-        self._watching = False
+        self._watching = self._ended = False
+        self._left: Counter[str] = Counter()  # how many messages wait for each name
         #: The context has no end of its own: it is the default one of a Trio run.
         self.until_run_ends = False
 
     def has_room(self, name: str) -> bool:
         """Whether one more socket may leave what it has sent to a name."""
-        return sum(connection.left for connection in self._names.waiting(name)) < MOST_LEFT
+        return not self._ended and self._left[name] < MOST_LEFT
 
-    def watch(self) -> None:
-        """Something is left: see to it that ``end`` is called."""
+    def leave(self, name: str, count: int) -> None:
+        """So many messages are left for a name: see to it that ``end`` is called."""
+        self._left[name] += count
         if self.until_run_ends and not self._watching:
             self._watching = True
             trio.lowlevel.spawn_system_task(self._end_with_run, name="trizmq inproc leftovers")
+
+    def taken(self, name: str, count: int) -> None:
+        """Somebody has bound the name and taken so many."""
+        self._left[name] -= count
+        if not self._left[name]:
+            del self._left[name]
 
     async def _end_with_run(self) -> None:
         try:
@@ -48,9 +57,10 @@ class Leftovers:
     @enable_ki_protection
     def end(self) -> None:
         """Nobody can bind a name any more: what is left is lost, which the sockets that sent it count and the log tells."""
-        lost: dict[str, int] = {}
+        self._ended = True
+        lost: Counter[str] = Counter()
         for connection in self._names.forget_all():
-            lost[connection.endpoint] = lost.get(connection.endpoint, 0) + connection.lose()
+            lost[connection.endpoint] += connection.lose()
         for endpoint, count in lost.items():
             if count:
                 _log.warning(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import trio
@@ -11,7 +11,6 @@ import trio
 from ..events import DropReason, LingerReport, Unsent
 
 if TYPE_CHECKING:
-    from ..patterns.base import Peer
     from .session import Session
     from .socket import SocketCore
 
@@ -33,26 +32,27 @@ class Closing:
         self.orderly = False
         self._limit = 0.0 if forcefully else core.options.linger
         self._began = trio.current_time()
-        self._discarded = self._drops.get(DropReason.LINGER, 0)
+        self._discarded = _lost(self._drops)
         # what is queued over inproc is the other side's, or is left for it if it can be
         sessions = sorted((one for one in core.sessions if not one.drained or one.pair is None), key=lambda one: one.id)
         waiting = [(one, one.snapshot()) for one in sessions]
-        self._waiting = [(one, info, _lingered(one.peer)) for one, info in waiting if info.outbound]
+        self._waiting = [(one, info, _lost(one.peer.drops)) for one, info in waiting if info.outbound]
 
     def report(self) -> LingerReport:
         """The close is over: what came of it, which the log tells too where anything was lost."""
-        discarded = self._drops.get(DropReason.LINGER, 0) - self._discarded
+        discarded = _lost(self._drops) - self._discarded
         if discarded:
             # whoever leaves by an exception or by Ctrl-C knows that it is abrupt
             level = logging.INFO if self._forcefully else logging.WARNING
             _log.log(level, "%s: closed with %d messages unsent, they are discarded", self._name, discarded)
-        unsent = [(one, Unsent(info, _lingered(one.peer) - before)) for one, info, before in self._waiting]
+        unsent = [(one, Unsent(info, _lost(one.peer.drops) - before)) for one, info, before in self._waiting]
         told = tuple(what for one, what in unsent if one.pair is None or what.discarded)
         return LingerReport(trio.current_time() - self._began, self._limit, told, discarded)
 
 
-def _lingered(peer: Peer) -> int:
-    return peer.drops.get(DropReason.LINGER, 0)
+def _lost(drops: Mapping[DropReason, int]) -> int:
+    """How many messages were queued and not written in the end: for lack of time, or because the peer did not take them."""
+    return drops.get(DropReason.LINGER, 0) + drops.get(DropReason.CUT_SHORT, 0)
 
 
 async def linger(core: SocketCore) -> None:

@@ -66,6 +66,7 @@ class Session:
         "peer",
         "renewing",
         "retired",
+        "said",
         "since",
         "stop",
     )
@@ -117,6 +118,7 @@ class Session:
         self._introduction = Introduction((0, 0))
         self._decision: Decision | None = None  # what the authenticator said of the present connection
         self._known: Mapping[str, bytes] = self._introduction.properties
+        self.said = 0  # with how many messages the present connection, or the last one, began: greetings and probes
         self.since: float | None = None  # when the present connection, or the last one, was made, by Trio's clock
         #: The message in the middle of which the last connection ended, if it was not this side that ended it.
         self.cut_short: Packed | None = None
@@ -142,6 +144,7 @@ class Session:
         self.peer.identity, self.peer.socket_type = introduction.identity, introduction.socket_type
         self.attach()
         self.peer.connected = True
+        before = self.outbound.released + self.outbound.queued
         try:
             if not self.retired:
                 self._core.pattern.connected(self.peer)
@@ -150,9 +153,11 @@ class Session:
             if not self._keeps_queue:
                 self.end()
             raise
+        self.said = self.outbound.released + self.outbound.queued - before
         if not self.retired:
             if hello := self._core.pattern.hello():
                 self.outbound.greet(hello)
+                self.said += 1
             if self.pair is None:  # over inproc the other side has still to agree
                 for notice in self._core.pattern.arrival_notices(self.peer):
                     self.note(notice)
@@ -230,8 +235,8 @@ class Session:
 
     def retire(self) -> None:
         """Take no more messages, but keep what is queued, to be written by an engine that still runs."""
-        if self._attached and not self.retired:
-            self.retired = True
+        attached, self.retired = self._attached and not self.retired, True
+        if attached:
             self._core.pattern.detach(self.peer)
             self._core.peers_changed()
 
@@ -378,9 +383,8 @@ class Session:
         """A handshaken connection, if there was one, has ended."""
         if self.connections:
             self._core.counters.disconnects += 1
-            self._core.tell(
-                Disconnected(self.endpoint, self.address, cause, self._introduction.socket_type, self._name)
-            )
+            socket_type = self._introduction.socket_type
+            self._core.tell(Disconnected(self.endpoint, self.address, cause, socket_type, self._name))
 
     # ---- what the pipes report
 
