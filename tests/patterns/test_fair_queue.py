@@ -110,6 +110,8 @@ def test_the_pipe_of_a_message_put_back_is_inert() -> None:
     assert queue.receive() == b"x"
     put_back = queue.last
     put_back.outbound.push(b"x")
+    put_back.inbound.note(b"x")
+    assert put_back.inbound.own(1) == 0
     assert not put_back.outbound.put(b"x")
     put_back.reset()
 

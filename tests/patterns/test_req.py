@@ -199,6 +199,39 @@ def test_abandon_makes_debts_of_relaxed_requests(rig: Rig[Req]) -> None:
     assert peer.resets == 0
 
 
+def cut_short(rig: Rig[Req], peer: FakePeer) -> None:
+    """The oldest request of a peer is dropped, because the peer does not take it."""
+    request = peer.outlet.messages.pop(0)
+    peer.outlet.written = min(peer.outlet.written, len(peer.outlet.messages))
+    rig.pattern.cut_short(peer, request)
+
+
+def test_who_asked_learns_that_the_request_is_given_up(rig: Rig[Req]) -> None:
+    peer = rig.peer()
+    rig.send(b"1")
+    cut_short(rig, peer)
+    with pytest.raises(PeerLostError):
+        rig.pattern.receive()
+    assert rig.send(b"2") == [True]
+    answer(rig, peer)
+    assert rig.pattern.receive() == b"reply"
+
+
+def test_no_reply_is_owed_to_what_is_given_up(rig: Rig[Req]) -> None:
+    rig.set(req_relaxed=True)
+    peer = rig.peer()
+    rig.send(b"1", b"2", b"3")
+    peer.outlet.write()
+    rig.pattern.abandon()
+    for _ in range(3):
+        assert not rig.pattern.can_send
+        cut_short(rig, peer)
+    assert rig.send(b"4") == [True]
+    rig.pattern.cut_short(peer, b"")  # a greeting of probe_router
+    answer(rig, peer)
+    assert rig.pattern.receive() == b"reply"
+
+
 def test_relaxed_send_that_has_to_wait_gives_nothing_up(rig: Rig[Req]) -> None:
     rig.set(req_relaxed=True)
     peer = rig.peer(hwm=1)
