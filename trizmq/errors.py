@@ -9,16 +9,15 @@ from __future__ import annotations
 
 def in_short(value: object) -> str:
     """A value and its type for the text of an error, cut where it is long."""
-    # for errors only; it looks at the beginning of what is large
+    # For errors only; it looks at the beginning of what is large. It may fail: an int of more digits than Python converts, or
+    # a class that is called as one of Python's and is none. Then the error that is being made must come out all the same.
     from reprlib import Repr
 
     short = Repr()
     short.maxother = short.maxstring = short.maxlong = 60
     try:
         text = repr(value[:60]) if isinstance(value, (bytes, bytearray)) else short.repr(value)
-    except (
-        Exception
-    ):  # an int of more digits than Python converts, a class that is called as one of Python's and is none
+    except Exception:
         text = "something"
     return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"
 

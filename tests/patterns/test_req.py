@@ -23,11 +23,17 @@ def rig() -> Rig[Req]:
     return Rig(Req, ReqOptions())
 
 
-def answer(rig: Rig[Req], peer: FakePeer, body: bytes = b"reply") -> None:
-    """The peer replies to the oldest request that it has, returning its envelope."""
+def oldest(peer: FakePeer) -> list[bytes]:
+    """The oldest request that a peer has or that waits for it, which it does no more."""
     request = peer.outlet.messages.pop(0)
     peer.outlet.written = min(peer.outlet.written, len(peer.outlet.messages))
     assert isinstance(request, list)
+    return request
+
+
+def answer(rig: Rig[Req], peer: FakePeer, body: bytes = b"reply") -> None:
+    """The peer replies to the oldest request that it has, returning its envelope."""
+    request = oldest(peer)
     rig.come(peer, [*request[: request.index(b"") + 1], body])
 
 
@@ -201,9 +207,7 @@ def test_abandon_makes_debts_of_relaxed_requests(rig: Rig[Req]) -> None:
 
 def cut_short(rig: Rig[Req], peer: FakePeer) -> None:
     """The oldest request of a peer is dropped, because the peer does not take it."""
-    request = peer.outlet.messages.pop(0)
-    peer.outlet.written = min(peer.outlet.written, len(peer.outlet.messages))
-    rig.pattern.cut_short(peer, request)
+    rig.pattern.cut_short(peer, oldest(peer))
 
 
 def test_who_asked_learns_that_the_request_is_given_up(rig: Rig[Req]) -> None:

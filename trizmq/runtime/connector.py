@@ -86,9 +86,8 @@ class Connector:
                     if ended & core.options.reconnect_stop:
                         core.tell(ConnectStopped(self.endpoint, cause=cause))
                         return
-                    if ended is ReconnectStop.AFTER_DISCONNECT and (
-                        wrote or session.inbound.total != into or self._has_held
-                    ):
+                    carried = wrote or session.inbound.total != into
+                    if ended is ReconnectStop.AFTER_DISCONNECT and (carried or self._has_held):
                         delay = core.options.reconnect_interval
                     wait = delay * random.uniform(0.5, 1.5)
                     core.tell(ConnectRetried(self.endpoint, delay=wait, cause=cause))
